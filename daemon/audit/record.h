@@ -1,0 +1,38 @@
+// One line of the log: what was asked, decided and signed. A typed list of fields, so that nothing
+// else can get in.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "daemon/base/caller.h"
+#include "daemon/base/clock.h"
+#include "daemon/base/facts.h"
+
+namespace holdfast::audit {
+
+// Stays beside the leaf, which holds only its salted hash, and can be pruned without breaking a proof.
+struct Details {
+  Facts facts;
+  Caller caller;  // pid, gid, user, unit, user_unit, exe, label
+  std::string request_id;
+  std::string grant;   // that allowed it
+  std::string reason;  // why it was denied or failed
+};
+
+struct Record {
+  SystemTime time;
+  bool allowed = false;
+  std::string code;       // "ok", or the protocol's error code
+  std::string operation;  // "sign.sigv4", "sign.digest", "admin.key.create", "start", "reload", …
+  std::string key;
+  std::uint32_t version = 0;  // 0: none
+  std::uint32_t uid = 0;
+  std::string policy_digest;
+  std::string signed_digest;     // hex SHA-256 of what was signed; empty: nothing was
+  std::string signature_digest;  // hex SHA-256 of the signature
+  Details details;
+};
+
+}  // namespace holdfast::audit

@@ -1,0 +1,29 @@
+// Who is asking, as the kernel tells it. identity fills it, policy judges it, audit records it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace holdfast {
+
+// Empty strings are what could not be learned: no grant that names them matches.
+struct Caller {
+  pid_t pid = 0;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::vector<gid_t> groups;  // supplementary, without gid
+  std::string user;           // of uid in the user database; empty if it has none
+  std::string unit;           // system unit by sd_pid_get_unit's rules
+  std::string user_unit;      // unit of the user's own manager; means nothing without a uid
+  std::string exe;            // path in the daemon's own view; means nothing without a uid or unit
+  std::string label;          // of the security module (SO_PEERSEC)
+
+  // The value a grant's `caller` table or a template names: user uid group gid unit user_unit exe
+  // label; empty for what is not known. `group` is judged by number, so it is not here.
+  std::string attribute(std::string_view name) const;
+};
+
+}  // namespace holdfast

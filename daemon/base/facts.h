@@ -1,0 +1,34 @@
+// The attributes of an intent that policy sees. format fills them, policy judges them, audit keeps
+// them; a name may stand more than once (a repeated header), and then every value has to match.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace holdfast {
+
+struct Fact {
+  std::string name;  // "service", "path", "query.prefix", "header.x-amz-acl": lower case where the
+                     // protocol is blind to case
+  std::string value;
+};
+
+class Facts {
+ public:
+  void add(std::string name, std::string value) {
+    facts_.push_back({std::move(name), std::move(value)});
+  }
+  const std::vector<Fact>& all() const { return facts_; }
+  // The first of that name, or nullptr.
+  const std::string* find(std::string_view name) const {
+    for (const Fact& fact : facts_)
+      if (fact.name == name) return &fact.value;
+    return nullptr;
+  }
+
+ private:
+  std::vector<Fact> facts_;
+};
+
+}  // namespace holdfast

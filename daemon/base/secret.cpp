@@ -1,0 +1,62 @@
+#include "daemon/base/secret.h"
+
+#include <openssl/crypto.h>
+
+#include <cstring>
+#include <new>
+#include <utility>
+
+namespace holdfast {
+namespace {
+
+constexpr std::size_t kHeapBytes = 1 << 20;
+constexpr std::size_t kSmallestBlock = 32;
+
+void* secure_allocate(std::size_t size) {
+  void* data = OPENSSL_secure_zalloc(size);
+  if (data == nullptr) throw std::bad_alloc();
+  return data;
+}
+
+class SecretResource final : public boost::json::memory_resource {
+  // Blocks are powers of two, aligned to their size, so never less than max_align_t beyond 16 bytes.
+  void* do_allocate(std::size_t size, std::size_t) override {
+    return secure_allocate(std::max(size, kSmallestBlock));
+  }
+  void do_deallocate(void* data, std::size_t size, std::size_t) override {
+    OPENSSL_secure_clear_free(data, std::max(size, kSmallestBlock));
+  }
+  bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+};
+
+}  // namespace
+
+bool prepare_secret_memory() { return CRYPTO_secure_malloc_init(kHeapBytes, kSmallestBlock) == 1; }
+
+Secret::Secret(std::size_t size) : size_(size) {
+  if (size != 0) data_ = static_cast<std::uint8_t*>(secure_allocate(size));
+}
+
+Secret::Secret(ByteView bytes) : Secret(bytes.size()) {
+  if (size_ != 0) std::memcpy(data_, bytes.data(), size_);
+}
+
+Secret::Secret(Secret&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+Secret& Secret::operator=(Secret&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+Secret::~Secret() { OPENSSL_secure_clear_free(data_, size_); }
+
+void cleanse(void* data, std::size_t size) noexcept { OPENSSL_cleanse(data, size); }
+
+boost::json::storage_ptr secret_storage() {
+  static SecretResource resource;
+  return &resource;
+}
+
+}  // namespace holdfast

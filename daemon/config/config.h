@@ -1,0 +1,44 @@
+// holdfast.toml and policy.d/*.toml. Unknown tables and keys are errors: a mistyped limit must not
+// pass for none.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace holdfast::config {
+
+enum class Durability { written, fsync };
+
+struct Device {
+  std::string name;     // as a key name: [a-z0-9][a-z0-9._-]{0,62}
+  std::string backend;  // "tpm"
+  std::string tcti;     // tpm: as tpm2-tss's TCTI loader takes it
+};
+
+struct Config {
+  std::string path;
+  std::string state_dir = "/var/lib/holdfast";
+  std::string runtime_dir = "/run/holdfast";
+  bool allow_software_devices = false;
+  std::string user;         // that the core becomes when started as root; empty: stay
+  std::string device_user;  // that device processes become; empty: stay
+  std::string admin_group;  // that owns admin.sock and metrics.sock; empty: the daemon's own
+  std::string log_level = "info";  // debug info warning error
+  Durability durability = Durability::written;
+  std::vector<Device> devices;
+};
+
+struct File {
+  std::string name;
+  std::string text;
+};
+
+// The files in the order they count: `path` itself, then its folder's policy.d/*.toml sorted by name.
+// Throws Error{not_found, too_large, internal}; a file may have 1 MiB.
+std::vector<File> read_files(const std::string& path);
+
+// The process part: [daemon], [audit] and [[device]] of the first file (policy.d may only hold grants).
+// Throws Error{invalid_request} with file, line, and what to do about it.
+Config parse(const std::vector<File>& files);
+
+}  // namespace holdfast::config

@@ -1,0 +1,69 @@
+// The core's end of one device process: deadlines, a fair bounded queue, commands in flight.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include "daemon/base/posix.h"
+#include "daemon/key/backend.h"
+
+namespace holdfast::device {
+
+enum class State {
+  starting,     // no process yet, or the device is being opened
+  ready,
+  unavailable,  // does not answer; being brought back
+  refused,      // answers, but must not be used: a software device, another parent
+};
+std::string_view to_string(State state) noexcept;
+
+struct Settings {
+  std::size_t queue_limit = 1024;                       // waiting commands, all callers together
+  std::size_t queue_limit_per_caller = 128;
+  std::chrono::milliseconds wait{5000};                 // in the queue, then Error{overloaded}
+  std::chrono::milliseconds sign{5000};                 // under way, then the process is replaced
+  std::chrono::milliseconds rsa_generation{180'000};
+};
+
+// On the event loop's thread alone. The methods are Backend's, awaited; they throw the same errors and
+// overloaded. `caller` (a uid) is who is served in turn.
+class Client {
+ public:
+  // `overdue`: a command passed its deadline; the supervisor has to replace the process.
+  static std::unique_ptr<Client> make(boost::asio::io_context& loop, std::string name, Settings settings,
+                                      std::function<void()> overdue);
+  virtual ~Client() = default;
+
+  // A new process is at the other end of this SOCK_SEQPACKET socket. Commands under way on the old one
+  // fail with device_unavailable; those that wait go to the new one.
+  virtual void attach(UniqueFd link) = 0;
+
+  // Marks the device as not to be used, with the reason that health shows; what waits fails.
+  virtual void refuse(std::string reason) = 0;
+  // Called with the description whenever a process has opened its device, before any command is sent;
+  // refuse() may be called from inside.
+  virtual void on_ready(std::function<void(const DeviceDescription&)> callback) = 0;
+
+  virtual State state() const = 0;
+  virtual std::string reason() const = 0;                  // why not ready
+  virtual const DeviceDescription& description() const = 0;  // the last one known
+  virtual const std::string& name() const = 0;
+
+  virtual boost::asio::awaitable<DeviceKey> create(std::uint32_t caller, KeyType type) = 0;
+  virtual boost::asio::awaitable<DeviceKey> import_secret(std::uint32_t caller, const Secret& secret) = 0;
+  virtual boost::asio::awaitable<Bytes> sign(std::uint32_t caller, ByteView object, Algorithm algorithm,
+                                             ByteView digest) = 0;
+  virtual boost::asio::awaitable<Secret> mac(std::uint32_t caller, ByteView object,
+                                             const std::vector<Bytes>& chain) = 0;
+  virtual boost::asio::awaitable<void> remove(std::uint32_t caller, ByteView object) = 0;
+
+  // Fails what waits and is under way, closes the link.
+  virtual void stop() = 0;
+};
+
+}  // namespace holdfast::device

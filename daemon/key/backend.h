@@ -1,0 +1,79 @@
+// THE device interface. tpm/ and pkcs11/ see only this and base/.
+//
+// A backend makes keys and signs digests with a named algorithm. It knows no format, no caller and no
+// policy, keeps no durable state, and infers nothing: type, algorithm and digest are said, and a
+// mismatch is an error. Calls block. Not thread-safe: one thread of one process owns a backend.
+//
+// Errors are `Error` of these kinds: unsupported (the device can't), key_lost (the object does not
+// load), device_unavailable (the device has to be opened again: the owner destroys the backend and
+// makes a new one), invalid_request (sizes that don't fit), internal.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/base/bytes.h"
+#include "daemon/base/secret.h"
+
+namespace holdfast {
+
+enum class KeyType : std::uint8_t { ec_p256, ec_p384, rsa_2048, rsa_3072, hmac_sha256, ed25519 };
+std::string_view to_string(KeyType type) noexcept;  // "ec-p256", as the protocol spells it
+std::optional<KeyType> key_type_from(std::string_view text) noexcept;
+
+// JOSE names (RFC 7518 §3.1): the algorithm fixes digest, padding and salt.
+enum class Algorithm : std::uint8_t { es256, es384, rs256, ps256, eddsa };
+std::string_view to_string(Algorithm algorithm) noexcept;  // "ES256"
+std::optional<Algorithm> algorithm_from(std::string_view text) noexcept;
+std::size_t digest_bytes(Algorithm algorithm) noexcept;  // 32 or 48; 0 for eddsa, which takes the message
+
+// What the device found out about itself when it was opened.
+struct DeviceDescription {
+  std::string backend;           // "tpm"
+  std::string model;             // manufacturer and firmware, printable
+  bool software = false;         // an emulator: no protection
+  std::string parent_name;       // hex; what wraps the keys, another value means another device or a cleared one
+  std::vector<KeyType> types;    // that create() or import_secret() take
+  std::vector<Algorithm> algorithms;
+  std::uint32_t commands_in_flight = 1;  // how many the core may have on the way
+  std::uint32_t lockout_counter = 0;     // failed authorisations the device counts (TPM)
+};
+
+// `object` is what the device needs to find or load the key again, opaque to everyone else and safe
+// to store in clear: a wrapped blob, or a name. `public_key` is DER SubjectPublicKeyInfo, empty for HMAC.
+struct DeviceKey {
+  Bytes object;
+  Bytes public_key;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+
+  virtual const DeviceDescription& describe() const = 0;
+
+  // A new key that can't leave the device. hmac_sha256 is `unsupported`: nobody could share it.
+  virtual DeviceKey create(KeyType type) = 0;
+
+  // An HMAC-SHA-256 key of 1 to 128 bytes, fixed to this device; longer than 64 is hashed first, as
+  // RFC 2104 §2 does.
+  virtual DeviceKey import_secret(const Secret& secret) = 0;
+
+  // Signs `digest`, of digest_bytes(algorithm). ECDSA: r‖s, each of the coordinate's size; RSA: the
+  // modulus' size. Not verified here: the caller does, with the public key.
+  virtual Bytes sign(ByteView object, Algorithm algorithm, ByteView digest) = 0;
+
+  // HMAC-SHA-256 over chain[0] with the key, over chain[1] with that result, and so on (1 to 8 links,
+  // each at most 1024 bytes); the last result, 32 bytes. Only it leaves the device's process.
+  virtual Secret mac(ByteView object, const std::vector<Bytes>& chain) = 0;
+
+  // Destroys what the device itself stores for the key; nothing for a wrapped blob.
+  virtual void remove(ByteView object) = 0;
+
+  // A cheap round trip that proves the device answers; refreshes lockout_counter.
+  virtual void check() = 0;
+};
+
+}  // namespace holdfast

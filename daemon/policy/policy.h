@@ -1,0 +1,84 @@
+// Who may say what. Default deny. Deciding is pure: no clock, no files, no I/O; names of users and
+// groups are resolved when the policy is loaded.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/base/caller.h"
+#include "daemon/base/facts.h"
+
+namespace holdfast::policy {
+
+// One TOML file, named for messages. Only its [[grant]] tables are read here.
+struct Source {
+  std::string name;
+  std::string text;
+};
+
+struct Rate {
+  double per_second = 0;
+  std::uint32_t burst = 1;
+};
+
+// What a grant that matched lets happen, beyond yes.
+struct Grant;
+
+struct Question {
+  const Caller& caller;
+  std::string_view key;
+  const Facts& facts;
+  std::chrono::seconds skew{0};              // |time the caller gave - now|
+  std::optional<std::chrono::seconds> ttl{};  // of a token
+};
+
+struct Decision {
+  bool allowed = false;
+  // Index of the grant that allowed it: the first in file order whose caller, key, facts, max_skew and
+  // ttl all match. Meaningless when denied.
+  std::size_t grant = 0;
+  // Why not, for the record and for `policy suggest`; never shown to applications. Says which grants
+  // came nearest and what kept each from matching.
+  std::string reason;
+};
+
+// Immutable after load; share it between requests, swap it on reload.
+class Policy {
+ public:
+  // Throws Error{invalid_request} with file, line and what to do about it. All or nothing.
+  static std::shared_ptr<const Policy> load(const std::vector<Source>& sources);
+
+  Policy();  // no grant: denies everything
+  ~Policy();
+
+  Decision decide(const Question& question) const;
+
+  // Does some grant name this caller and this key, whatever the facts? For GET /v1/keys.
+  bool names(const Caller& caller, std::string_view key) const;
+  // Names of the grants whose `caller` matches.
+  std::vector<std::string> grants_of(const Caller& caller) const;
+
+  std::size_t size() const;
+  const std::string& grant_name(std::size_t grant) const;
+  const std::optional<Rate>& rate(std::size_t grant) const;
+  // Forced values (`set`), templates filled in from the caller.
+  std::map<std::string, std::string> forced(std::size_t grant, const Caller& caller) const;
+  // Does any grant name a unit, user_unit or executable? Then a kernel without pidfds degrades us.
+  bool needs_process_identity() const;
+
+  // SHA-256 in hex of the sources' names and texts, in order.
+  const std::string& digest() const { return digest_; }
+
+ private:
+  struct Rules;
+  std::unique_ptr<const Rules> rules_;
+  std::string digest_;
+};
+
+}  // namespace holdfast::policy

@@ -1,0 +1,53 @@
+// One listening Unix socket: accepts, checks that each byte's sender is the connector, reads whole
+// requests within their deadline, and asks a Session for the answer.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include "daemon/base/posix.h"
+#include "daemon/socket/http.h"
+
+namespace holdfast::socket {
+
+// One connection's other side. Destroyed with the connection.
+class Session {
+ public:
+  virtual ~Session() = default;
+  // Answers one request; pipelined requests come one after the other. `request_id` is the header's
+  // X-Request-Id, which the server adds. What it throws becomes a problem document.
+  virtual boost::asio::awaitable<Response> handle(Request request, std::string request_id) = 0;
+};
+
+struct Limits {
+  std::chrono::milliseconds request_deadline{5000};  // from a request's first byte to its last
+  std::chrono::milliseconds idle{60'000};            // between requests
+  std::size_t connections = 4096;
+  std::size_t connections_per_uid = 1024;
+};
+
+// On the event loop's thread alone.
+class Server {
+ public:
+  // Makes the session of a new connection; `fd` stays the server's. What it throws is sent as the only
+  // answer, and the connection is closed.
+  using Accept = std::function<std::unique_ptr<Session>(int fd)>;
+
+  // Takes over a bound socket; sets SO_PASSCRED and calls listen() itself (FACTS: credentials of the
+  // listener are those of the last listen()).
+  static std::unique_ptr<Server> make(boost::asio::io_context& loop, UniqueFd listener, Limits limits,
+                                      Accept accept);
+  virtual ~Server() = default;
+
+  // No new connection, no new request; resumes when the requests under way are answered.
+  virtual boost::asio::awaitable<void> stop() = 0;
+
+  virtual std::size_t connections() const = 0;
+};
+
+}  // namespace holdfast::socket
