@@ -20,11 +20,14 @@ inline std::string_view as_text(ByteView bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-std::string to_hex(ByteView bytes);  // lower case
+std::string to_hex(ByteView bytes);                    // lower case
 std::optional<Bytes> from_hex(std::string_view text);  // either case
 
 std::string to_base64(ByteView bytes);  // RFC 4648 §4, padded, one line
-std::optional<Bytes> from_base64(std::string_view text);  // padding required, no white space, no stray bits
+std::optional<Bytes> from_base64(
+    std::string_view text);  // padding required, no white space, no stray bits
+
+std::string to_base64url(ByteView bytes);  // RFC 4648 §5, without padding
 
 // Well-formed UTF-8 (RFC 3629): no overlong form, no surrogate, at most U+10FFFF.
 bool is_utf8(std::string_view text) noexcept;

@@ -45,7 +45,9 @@ std::optional<int> digits(std::string_view text) {
 
 }  // namespace
 
-std::string to_rfc3339(SystemTime time) { return print("%04d-%02u-%02uT%02d:%02d:%02dZ", time); }
+std::string to_rfc3339(SystemTime time) {
+  return print("%04d-%02u-%02uT%02d:%02d:%02dZ", time);
+}
 
 std::string to_rfc3339_micros(SystemTime time) {
   std::string text = to_rfc3339(time);
@@ -56,7 +58,9 @@ std::string to_rfc3339_micros(SystemTime time) {
   return text + fraction.data();
 }
 
-std::string to_iso8601_basic(SystemTime time) { return print("%04d%02u%02uT%02d%02d%02dZ", time); }
+std::string to_iso8601_basic(SystemTime time) {
+  return print("%04d%02u%02uT%02d%02d%02dZ", time);
+}
 
 std::optional<SystemTime> from_rfc3339(std::string_view text) {
   if (text.size() != 20 || text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' ||

@@ -18,9 +18,9 @@ class Clock {
   virtual SteadyTime steady() const { return std::chrono::steady_clock::now(); }
 };
 
-std::string to_rfc3339(SystemTime time);             // 2026-01-01T00:00:00Z
-std::string to_rfc3339_micros(SystemTime time);      // 2026-01-01T00:00:00.000000Z
-std::string to_iso8601_basic(SystemTime time);       // 20260101T000000Z, as SigV4 writes it
+std::string to_rfc3339(SystemTime time);         // 2026-01-01T00:00:00Z
+std::string to_rfc3339_micros(SystemTime time);  // 2026-01-01T00:00:00.000000Z
+std::string to_iso8601_basic(SystemTime time);   // 20260101T000000Z, as SigV4 writes it
 std::optional<SystemTime> from_rfc3339(std::string_view text);  // UTC only ("Z"), fractions refused
 
 // "500ms", "30s", "5m", "12h", "7d"; digits and one unit, nothing else.

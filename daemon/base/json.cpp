@@ -146,8 +146,7 @@ std::optional<std::string> Fields::optional_text(std::string_view name, std::siz
   if (value == nullptr) return std::nullopt;
   if (!value->is_string()) fail(name, "has to be a string");
   const json::string& text = value->get_string();
-  if (text.size() > max_bytes)
-    fail(name, "is longer than " + std::to_string(max_bytes) + " bytes");
+  if (text.size() > max_bytes) fail(name, "is longer than " + std::to_string(max_bytes) + " bytes");
   return std::string(text);
 }
 
@@ -163,8 +162,7 @@ Secret Fields::secret(std::string_view name, std::size_t max_bytes) {
   if (!value->is_string()) fail(name, "has to be a string");
   const json::string& text = value->get_string();
   if (text.empty()) fail(name, "is empty");
-  if (text.size() > max_bytes)
-    fail(name, "is longer than " + std::to_string(max_bytes) + " bytes");
+  if (text.size() > max_bytes) fail(name, "is longer than " + std::to_string(max_bytes) + " bytes");
   return Secret(holdfast::as_bytes({text.data(), text.size()}));
 }
 

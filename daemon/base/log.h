@@ -1,6 +1,6 @@
-// One line an event, to standard error, as `event name=value …`: what the journal and a terminal both
-// read. Values are escaped so that nothing a caller sends can start a line or move a cursor. Never
-// given a secret: there is no way to print one.
+// One line an event, to standard error, as `event name=value …`: what the journal and a terminal
+// both read. Values are escaped so that nothing a caller sends can start a line or move a cursor.
+// Never given a secret: there is no way to print one.
 #pragma once
 
 #include <initializer_list>
@@ -16,8 +16,8 @@ struct Field {
   std::string value;
 };
 
-// Once, at start: the program's name and the least level that is shown. Under systemd (JOURNAL_STREAM)
-// lines carry the journal's priority prefix instead of a time.
+// Once, at start: the program's name and the least level that is shown. Under systemd
+// (JOURNAL_STREAM) lines carry the journal's priority prefix instead of a time.
 void start(std::string_view program, Level least);
 
 void write(Level level, std::string_view event, std::initializer_list<Field> fields = {});

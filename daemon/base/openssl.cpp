@@ -22,7 +22,8 @@ void throw_openssl(std::string_view where) {
   std::array<char, 256> text;
   ERR_error_string_n(code, text.data(), text.size());
   ERR_clear_error();
-  throw Error(ErrorKind::internal, text.data(), std::string(where), static_cast<std::int64_t>(code));
+  throw Error(ErrorKind::internal, text.data(), std::string(where),
+              static_cast<std::int64_t>(code));
 }
 
 Sha256 sha256(ByteView data) {
@@ -32,7 +33,9 @@ Sha256 sha256(ByteView data) {
   return digest;
 }
 
-std::string sha256_hex(std::string_view text) { return to_hex(sha256(text)); }
+std::string sha256_hex(std::string_view text) {
+  return to_hex(sha256(text));
+}
 
 Secret hmac_sha256(ByteView key, ByteView message) {
   Secret mac(32);
@@ -59,7 +62,8 @@ EvpPkey public_key_from_spki(ByteView der) {
 std::string spki_to_pem(ByteView der) {
   const EvpPkey key = public_key_from_spki(der);
   const Bio bio(BIO_new(BIO_s_mem()));
-  if (!bio || PEM_write_bio_PUBKEY(bio.get(), key.get()) != 1) throw_openssl("PEM_write_bio_PUBKEY");
+  if (!bio || PEM_write_bio_PUBKEY(bio.get(), key.get()) != 1)
+    throw_openssl("PEM_write_bio_PUBKEY");
   char* text = nullptr;
   const long length = BIO_get_mem_data(bio.get(), &text);
   return {text, static_cast<std::size_t>(length)};

@@ -26,7 +26,9 @@ using EvpMdCtx = std::unique_ptr<EVP_MD_CTX, OpensslFree<EVP_MD_CTX_free>>;
 using Sha256 = std::array<std::uint8_t, 32>;
 
 Sha256 sha256(ByteView data);
-inline Sha256 sha256(std::string_view text) { return sha256(as_bytes(text)); }
+inline Sha256 sha256(std::string_view text) {
+  return sha256(as_bytes(text));
+}
 std::string sha256_hex(std::string_view text);
 
 // HMAC-SHA-256 (RFC 2104); the result is as secret as the key.
@@ -35,7 +37,8 @@ Secret hmac_sha256(ByteView key, ByteView message);
 // Cryptographically random bytes.
 Bytes random_bytes(std::size_t size);
 
-// Public key from a DER SubjectPublicKeyInfo (RFC 5280 §4.1). Throws Error{internal} if it is not one.
+// Public key from a DER SubjectPublicKeyInfo (RFC 5280 §4.1). Throws Error{internal} if it is not
+// one.
 EvpPkey public_key_from_spki(ByteView der);
 std::string spki_to_pem(ByteView der);
 

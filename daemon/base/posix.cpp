@@ -45,7 +45,8 @@ void write_all(int fd, std::string_view text, std::string_view where) {
 void replace_file(const std::string& path, std::string_view text, unsigned mode) {
   const std::string temporary = path + ".tmp";
   {
-    const UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+    const UniqueFd fd(::open(temporary.c_str(),
+                             O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
                              static_cast<mode_t>(mode)));
     if (!fd) throw_errno(ErrorKind::internal, "create " + temporary);
     write_all(fd.get(), text, "write " + temporary);

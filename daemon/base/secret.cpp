@@ -19,7 +19,8 @@ void* secure_allocate(std::size_t size) {
 }
 
 class SecretResource final : public boost::json::memory_resource {
-  // Blocks are powers of two, aligned to their size, so never less than max_align_t beyond 16 bytes.
+  // Blocks are powers of two, aligned to their size, so never less than max_align_t beyond 16
+  // bytes.
   void* do_allocate(std::size_t size, std::size_t) override {
     return secure_allocate(std::max(size, kSmallestBlock));
   }
@@ -31,7 +32,9 @@ class SecretResource final : public boost::json::memory_resource {
 
 }  // namespace
 
-bool prepare_secret_memory() { return CRYPTO_secure_malloc_init(kHeapBytes, kSmallestBlock) == 1; }
+bool prepare_secret_memory() {
+  return CRYPTO_secure_malloc_init(kHeapBytes, kSmallestBlock) == 1;
+}
 
 Secret::Secret(std::size_t size) : size_(size) {
   if (size != 0) data_ = static_cast<std::uint8_t*>(secure_allocate(size));
@@ -50,9 +53,13 @@ Secret& Secret::operator=(Secret&& other) noexcept {
   return *this;
 }
 
-Secret::~Secret() { OPENSSL_secure_clear_free(data_, size_); }
+Secret::~Secret() {
+  OPENSSL_secure_clear_free(data_, size_);
+}
 
-void cleanse(void* data, std::size_t size) noexcept { OPENSSL_cleanse(data, size); }
+void cleanse(void* data, std::size_t size) noexcept {
+  OPENSSL_cleanse(data, size);
+}
 
 boost::json::storage_ptr secret_storage() {
   static SecretResource resource;

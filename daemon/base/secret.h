@@ -1,5 +1,5 @@
-// Secret bytes: in OpenSSL's secure heap (locked, guarded, out of core dumps), zeroed when released,
-// and without an operator that would print, copy or compare them by accident.
+// Secret bytes: in OpenSSL's secure heap (locked, guarded, out of core dumps), zeroed when
+// released, and without an operator that would print, copy or compare them by accident.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,8 @@
 
 namespace holdfast {
 
-// Prepares the secure heap; call once at start, before any Secret. False where the memory could not be
-// locked (RLIMIT_MEMLOCK): secrets are then zeroed and guarded, but may be swapped.
+// Prepares the secure heap; call once at start, before any Secret. False where the memory could not
+// be locked (RLIMIT_MEMLOCK): secrets are then zeroed and guarded, but may be swapped.
 bool prepare_secret_memory();
 
 // Move-only. Not thread-safe, like any value.
@@ -41,7 +41,8 @@ class Secret {
 // Zeroes [data, data+size) so that no optimiser removes it.
 void cleanse(void* data, std::size_t size) noexcept;
 
-// For buffers that may hold a secret in passing (a request's bytes): zeroed when released, not locked.
+// For buffers that may hold a secret in passing (a request's bytes): zeroed when released, not
+// locked.
 template <class T>
 struct ZeroingAllocator {
   using value_type = T;

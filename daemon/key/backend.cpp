@@ -39,11 +39,15 @@ std::optional<Value> value_of(const Table& table, std::string_view text) noexcep
 
 }  // namespace
 
-std::string_view to_string(KeyType type) noexcept { return name_of(kTypes, type); }
+std::string_view to_string(KeyType type) noexcept {
+  return name_of(kTypes, type);
+}
 std::optional<KeyType> key_type_from(std::string_view text) noexcept {
   return value_of<KeyType>(kTypes, text);
 }
-std::string_view to_string(Algorithm algorithm) noexcept { return name_of(kAlgorithms, algorithm); }
+std::string_view to_string(Algorithm algorithm) noexcept {
+  return name_of(kAlgorithms, algorithm);
+}
 std::optional<Algorithm> algorithm_from(std::string_view text) noexcept {
   return value_of<Algorithm>(kAlgorithms, text);
 }
@@ -52,9 +56,12 @@ std::size_t digest_bytes(Algorithm algorithm) noexcept {
   switch (algorithm) {
     case Algorithm::es256:
     case Algorithm::rs256:
-    case Algorithm::ps256: return 32;
-    case Algorithm::es384: return 48;
-    case Algorithm::eddsa: return 0;
+    case Algorithm::ps256:
+      return 32;
+    case Algorithm::es384:
+      return 48;
+    case Algorithm::eddsa:
+      return 0;
   }
   return 0;
 }

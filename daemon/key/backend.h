@@ -1,7 +1,7 @@
 // THE device interface. tpm/ and pkcs11/ see only this and base/.
 //
-// A backend makes keys and signs digests with a named algorithm. It knows no format, no caller and no
-// policy, keeps no durable state, and infers nothing: type, algorithm and digest are said, and a
+// A backend makes keys and signs digests with a named algorithm. It knows no format, no caller and
+// no policy, keeps no durable state, and infers nothing: type, algorithm and digest are said, and a
 // mismatch is an error. Calls block. Not thread-safe: one thread of one process owns a backend.
 //
 // Errors are `Error` of these kinds: unsupported (the device can't), key_lost (the object does not
@@ -27,22 +27,25 @@ std::optional<KeyType> key_type_from(std::string_view text) noexcept;
 enum class Algorithm : std::uint8_t { es256, es384, rs256, ps256, eddsa };
 std::string_view to_string(Algorithm algorithm) noexcept;  // "ES256"
 std::optional<Algorithm> algorithm_from(std::string_view text) noexcept;
-std::size_t digest_bytes(Algorithm algorithm) noexcept;  // 32 or 48; 0 for eddsa, which takes the message
+std::size_t digest_bytes(
+    Algorithm algorithm) noexcept;  // 32 or 48; 0 for eddsa, which takes the message
 
 // What the device found out about itself when it was opened.
 struct DeviceDescription {
-  std::string backend;           // "tpm"
-  std::string model;             // manufacturer and firmware, printable
-  bool software = false;         // an emulator: no protection
-  std::string parent_name;       // hex; what wraps the keys, another value means another device or a cleared one
-  std::vector<KeyType> types;    // that create() or import_secret() take
+  std::string backend;    // "tpm"
+  std::string model;      // manufacturer and firmware, printable
+  bool software = false;  // an emulator: no protection
+  std::string
+      parent_name;  // hex; what wraps the keys, another value means another device or a cleared one
+  std::vector<KeyType> types;  // that create() or import_secret() take
   std::vector<Algorithm> algorithms;
   std::uint32_t commands_in_flight = 1;  // how many the core may have on the way
   std::uint32_t lockout_counter = 0;     // failed authorisations the device counts (TPM)
 };
 
 // `object` is what the device needs to find or load the key again, opaque to everyone else and safe
-// to store in clear: a wrapped blob, or a name. `public_key` is DER SubjectPublicKeyInfo, empty for HMAC.
+// to store in clear: a wrapped blob, or a name. `public_key` is DER SubjectPublicKeyInfo, empty for
+// HMAC.
 struct DeviceKey {
   Bytes object;
   Bytes public_key;
@@ -65,8 +68,9 @@ class Backend {
   // modulus' size. Not verified here: the caller does, with the public key.
   virtual Bytes sign(ByteView object, Algorithm algorithm, ByteView digest) = 0;
 
-  // HMAC-SHA-256 over chain[0] with the key, over chain[1] with that result, and so on (1 to 8 links,
-  // each at most 1024 bytes); the last result, 32 bytes. Only it leaves the device's process.
+  // HMAC-SHA-256 over chain[0] with the key, over chain[1] with that result, and so on (1 to 8
+  // links, each at most 1024 bytes); the last result, 32 bytes. Only it leaves the device's
+  // process.
   virtual Secret mac(ByteView object, const std::vector<Bytes>& chain) = 0;
 
   // Destroys what the device itself stores for the key; nothing for a wrapped blob.

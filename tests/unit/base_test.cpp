@@ -19,7 +19,8 @@ TEST(Base64, TakesOnlyTheCanonicalSpelling) {
     ASSERT_TRUE(bytes) << text;
     EXPECT_EQ(to_base64(*bytes), text);
   }
-  for (const char* text : {"A", "AA", "AAA", "AB==", "AA=", "AA==\n", " AAAA", "A A=", "-_-_", "====", "AA==AA=="})
+  for (const char* text :
+       {"A", "AA", "AAA", "AB==", "AA=", "AA==\n", " AAAA", "A A=", "-_-_", "====", "AA==AA=="})
     EXPECT_FALSE(from_base64(text)) << text;
 }
 
@@ -32,18 +33,22 @@ TEST(Hex, RefusesOddLengthAndOtherLetters) {
 
 TEST(Utf8, RefusesOverlongSurrogateAndTruncated) {
   EXPECT_TRUE(is_utf8("a\xC3\xA4\xE1\x88\xB4\xF0\x9F\x98\x80"));
-  for (const char* text : {"\xC0\xAF", "\xE0\x80\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE1\x88", "\x80", "\xFF"})
+  for (const char* text :
+       {"\xC0\xAF", "\xE0\x80\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE1\x88", "\x80", "\xFF"})
     EXPECT_FALSE(is_utf8(text)) << text;
 }
 
 TEST(Rfc3339, IsReadStrictlyAndWrittenBack) {
-  for (const char* text : {"2015-08-30T12:36:00Z", "1970-01-01T00:00:00Z", "2024-02-29T23:59:59Z"}) {
+  for (const char* text :
+       {"2015-08-30T12:36:00Z", "1970-01-01T00:00:00Z", "2024-02-29T23:59:59Z"}) {
     const auto time = from_rfc3339(text);
     ASSERT_TRUE(time) << text;
     EXPECT_EQ(to_rfc3339(*time), text);
   }
-  for (const char* text : {"2015-08-30T12:36:00", "2015-08-30t12:36:00Z", "2023-02-29T00:00:00Z", "2015-08-30T24:00:00Z",
-                           "2015-08-30T12:36:60Z", "2015-08-30T12:36:00+00:00", "2015-08-30T12:36:00.5Z", "+015-08-30T12:36:00Z"})
+  for (const char* text :
+       {"2015-08-30T12:36:00", "2015-08-30t12:36:00Z", "2023-02-29T00:00:00Z",
+        "2015-08-30T24:00:00Z", "2015-08-30T12:36:60Z", "2015-08-30T12:36:00+00:00",
+        "2015-08-30T12:36:00.5Z", "+015-08-30T12:36:00Z"})
     EXPECT_FALSE(from_rfc3339(text)) << text;
   EXPECT_EQ(to_iso8601_basic(*from_rfc3339("2015-08-30T12:36:00Z")), "20150830T123600Z");
 }
@@ -69,7 +74,8 @@ std::string complaint_of(std::string_view text) {
 TEST(Json, RefusesWhatBoostWouldLetPass) {
   EXPECT_NE(complaint_of(R"({"a":1,"a":2})").find("given twice"), std::string::npos);
   EXPECT_NE(complaint_of(R"({"a":1,"\u0061":2})").find("given twice"), std::string::npos);
-  EXPECT_NE(complaint_of(R"({"x":{"a":1,"b":{"a":1},"a":2}})").find("given twice"), std::string::npos);
+  EXPECT_NE(complaint_of(R"({"x":{"a":1,"b":{"a":1},"a":2}})").find("given twice"),
+            std::string::npos);
   EXPECT_EQ(complaint_of(R"({"a":{"a":1},"b":{"a":1}})"), "");
   EXPECT_NE(complaint_of("[1e400]").find("finite"), std::string::npos);
   EXPECT_NE(complaint_of("[18446744073709551616]").find("64 bits"), std::string::npos);
@@ -77,8 +83,9 @@ TEST(Json, RefusesWhatBoostWouldLetPass) {
 }
 
 TEST(Json, RefusesBadTextAndDepth) {
-  for (const char* text : {"", "{", "{}x", "[1,]", "{\"a\":01}", "nul", "\"\x01\"", "\"\xFF\"", "// c\n{}", "{'a':1}", "\xEF\xBB\xBF{}",
-                           "\"\\ud800\"", "NaN", "[Infinity]", "+1"})
+  for (const char* text :
+       {"", "{", "{}x", "[1,]", "{\"a\":01}", "nul", "\"\x01\"", "\"\xFF\"", "// c\n{}", "{'a':1}",
+        "\xEF\xBB\xBF{}", "\"\\ud800\"", "NaN", "[Infinity]", "+1"})
     EXPECT_NE(complaint_of(text), "") << text;
   EXPECT_NE(complaint_of(std::string(33, '[') + std::string(33, ']')), "");
   EXPECT_EQ(complaint_of(std::string(31, '[') + std::string(31, ']')), "");
@@ -115,7 +122,9 @@ TEST(LogEscape, KeepsOneEventOnOneLine) {
   EXPECT_EQ(log::escape("a\r\nlevel=error"), "\"a\\r\\nlevel=error\"");
   EXPECT_EQ(log::escape("\x1b[2J"), "\"\\x1b[2J\"");
   EXPECT_EQ(log::escape("q\"\\"), "\"q\\\"\\\\\"");
-  EXPECT_EQ(log::escape("\xC2\x9B" "2J"), "\"\\xc2\\x9b2J\"");
+  EXPECT_EQ(log::escape("\xC2\x9B"
+                        "2J"),
+            "\"\\xc2\\x9b2J\"");
   EXPECT_EQ(log::escape("\xFF\xC3"), "\"\\xff\\xc3\"");
   EXPECT_EQ(log::escape("\xC3\xA4"), "\"\xC3\xA4\"");
 }
@@ -137,7 +146,8 @@ TEST(Hmac, MatchesRfc4231Case2) {
 
 TEST(Error, EveryKindHasItsOwnName) {
   std::set<std::string_view> names;
-  for (int kind = 0; kind < kErrorKinds; ++kind) names.insert(to_string(static_cast<ErrorKind>(kind)));
+  for (int kind = 0; kind < kErrorKinds; ++kind)
+    names.insert(to_string(static_cast<ErrorKind>(kind)));
   EXPECT_EQ(names.size(), static_cast<std::size_t>(kErrorKinds));
 }
 

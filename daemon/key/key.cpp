@@ -1,0 +1,129 @@
+#include "daemon/key/key.h"
+
+#include <algorithm>
+
+#include "daemon/base/error.h"
+
+namespace holdfast {
+namespace {
+
+KeyVersion& require(Key& key, std::uint32_t number) {
+  KeyVersion* version = key.find(number);
+  if (version == nullptr)
+    throw Error(ErrorKind::not_found,
+                "key " + key.name + " has no version " + std::to_string(number));
+  return *version;
+}
+
+void activate(Key& key, KeyVersion& version) {
+  for (KeyVersion& other : key.versions)
+    if (other.state == VersionState::active) other.state = VersionState::verifying;
+  version.state = VersionState::active;
+}
+
+}  // namespace
+
+std::string_view to_string(KeyUse use) noexcept {
+  switch (use) {
+    case KeyUse::sigv4:
+      return "sigv4";
+    case KeyUse::digest:
+      return "digest";
+  }
+  return "";
+}
+
+std::optional<KeyUse> key_use_from(std::string_view text) noexcept {
+  for (const KeyUse use : {KeyUse::sigv4, KeyUse::digest})
+    if (to_string(use) == text) return use;
+  return std::nullopt;
+}
+
+bool fits(KeyUse use, KeyType type) noexcept {
+  return (use == KeyUse::sigv4) == (type == KeyType::hmac_sha256);
+}
+
+std::string_view to_string(Origin origin) noexcept {
+  return origin == Origin::generated ? "generated" : "imported";
+}
+
+std::optional<Origin> origin_from(std::string_view text) noexcept {
+  for (const Origin origin : {Origin::generated, Origin::imported})
+    if (to_string(origin) == text) return origin;
+  return std::nullopt;
+}
+
+std::string_view to_string(VersionState state) noexcept {
+  switch (state) {
+    case VersionState::pending:
+      return "pending";
+    case VersionState::active:
+      return "active";
+    case VersionState::verifying:
+      return "verifying";
+    case VersionState::retired:
+      return "retired";
+  }
+  return "";
+}
+
+std::optional<VersionState> version_state_from(std::string_view text) noexcept {
+  for (const VersionState state : {VersionState::pending, VersionState::active,
+                                   VersionState::verifying, VersionState::retired})
+    if (to_string(state) == text) return state;
+  return std::nullopt;
+}
+
+const KeyVersion* Key::active() const {
+  const auto at = std::ranges::find(versions, VersionState::active, &KeyVersion::state);
+  return at == versions.end() ? nullptr : &*at;
+}
+
+KeyVersion* Key::find(std::uint32_t number) {
+  const auto at = std::ranges::find(versions, number, &KeyVersion::number);
+  return at == versions.end() ? nullptr : &*at;
+}
+
+bool is_key_name(std::string_view text) noexcept {
+  const auto alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  return !text.empty() && text.size() <= 63 && alphanumeric(text[0]) &&
+         std::ranges::all_of(
+             text, [&](char c) { return alphanumeric(c) || c == '.' || c == '_' || c == '-'; });
+}
+
+Key with_version(Key key, KeyVersion version, VersionState state) {
+  version.number = key.versions.empty() ? 1 : key.versions.back().number + 1;
+  version.state = VersionState::pending;
+  key.versions.push_back(std::move(version));
+  if (state == VersionState::active) activate(key, key.versions.back());
+  return key;
+}
+
+Key activated(Key key, std::uint32_t number) {
+  KeyVersion& version = require(key, number);
+  if (version.state == VersionState::retired)
+    throw Error(ErrorKind::conflict, "version " + std::to_string(number) +
+                                         " is retired for good; add a new version instead");
+  if (version.disabled)
+    throw Error(ErrorKind::conflict,
+                "version " + std::to_string(number) + " is disabled; enable it first");
+  activate(key, version);
+  return key;
+}
+
+Key retired(Key key, std::uint32_t number) {
+  KeyVersion& version = require(key, number);
+  if (version.state == VersionState::active)
+    throw Error(ErrorKind::conflict,
+                "version " + std::to_string(number) +
+                    " is the active one; activate another first, or disable it");
+  version.state = VersionState::retired;
+  return key;
+}
+
+Key with_version_disabled(Key key, std::uint32_t number, bool disabled) {
+  require(key, number).disabled = disabled;
+  return key;
+}
+
+}  // namespace holdfast

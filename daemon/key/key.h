@@ -1,0 +1,66 @@
+// A named, versioned entry of the catalogue. It has exactly one use, chosen at creation.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/base/clock.h"
+#include "daemon/key/backend.h"
+
+namespace holdfast {
+
+enum class KeyUse : std::uint8_t { sigv4, digest };
+std::string_view to_string(KeyUse use) noexcept;
+std::optional<KeyUse> key_use_from(std::string_view text) noexcept;
+// Which types can serve a use: sigv4 needs hmac-sha256, digest anything with a public key.
+bool fits(KeyUse use, KeyType type) noexcept;
+
+enum class Origin : std::uint8_t { generated, imported };
+std::string_view to_string(Origin origin) noexcept;
+std::optional<Origin> origin_from(std::string_view text) noexcept;
+
+// pending: published, not signing yet; active: signs; verifying: published, no longer signs;
+// retired: gone from sight. At most one version is active.
+enum class VersionState : std::uint8_t { pending, active, verifying, retired };
+std::string_view to_string(VersionState state) noexcept;
+std::optional<VersionState> version_state_from(std::string_view text) noexcept;
+
+struct KeyVersion {
+  std::uint32_t number = 0;  // from 1
+  std::string kid;           // sigv4: the access key id; else the JWK thumbprint (RFC 7638)
+  VersionState state = VersionState::pending;
+  bool disabled = false;
+  SystemTime created;
+  Bytes object;      // DeviceKey::object
+  Bytes public_key;  // DER SubjectPublicKeyInfo, empty for HMAC
+};
+
+// A value: changed by copying, and shared as const once it is in the catalogue.
+struct Key {
+  std::string name;
+  KeyType type = KeyType::ec_p256;
+  KeyUse use = KeyUse::digest;
+  std::string device;
+  Origin origin = Origin::generated;
+  bool software = false;  // made on a device that protects nothing
+  bool disabled = false;
+  std::vector<KeyVersion> versions;  // ascending numbers
+  std::string damage;                // why the files can't be used; then only the name is known
+
+  const KeyVersion* active() const;
+  KeyVersion* find(std::uint32_t number);
+};
+
+// [a-z0-9][a-z0-9._-]{0,62}
+bool is_key_name(std::string_view text) noexcept;
+
+// The staged life of a version; each returns the changed key or throws Error{conflict, not_found}.
+Key with_version(Key key, KeyVersion version, VersionState state);  // pending, or active at once
+Key activated(Key key, std::uint32_t number);  // the former active one becomes verifying
+Key retired(Key key, std::uint32_t number);    // not while it is active
+Key with_version_disabled(Key key, std::uint32_t number, bool disabled);
+
+}  // namespace holdfast

@@ -1,0 +1,174 @@
+#include "daemon/key/store.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+
+#include "daemon/base/error.h"
+#include "daemon/base/json.h"
+#include "daemon/base/openssl.h"
+#include "daemon/base/posix.h"
+
+namespace holdfast {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMaxMetadata = 1 << 20;
+constexpr std::size_t kMaxObject = 64 * 1024;
+constexpr std::int64_t kFormat = 1;
+// Names a key can't have: changes under way, dropped by load().
+constexpr std::string_view kNewSuffix = "~new";
+constexpr std::string_view kOldSuffix = "~old";
+
+std::string object_file(std::uint32_t number) {
+  return "v" + std::to_string(number) + ".pem";
+}
+
+std::string write_metadata(const Key& key) {
+  json::array versions;
+  for (const KeyVersion& version : key.versions) {
+    versions.push_back({{"version", version.number},
+                        {"kid", version.kid},
+                        {"state", to_string(version.state)},
+                        {"disabled", version.disabled},
+                        {"created", to_rfc3339(version.created)},
+                        {"object_sha256", to_hex(sha256(version.object))},
+                        {"public_key", to_base64(version.public_key)}});
+  }
+  const json::object metadata{
+      {"format", kFormat},         {"name", key.name},         {"type", to_string(key.type)},
+      {"use", to_string(key.use)}, {"device", key.device},     {"origin", to_string(key.origin)},
+      {"software", key.software},  {"disabled", key.disabled}, {"versions", std::move(versions)}};
+  const std::string line = json::serialize(metadata);
+  return line + "\n" + sha256_hex(line) + "\n";
+}
+
+template <class Value>
+Value known(std::optional<Value> value, std::string_view what) {
+  if (!value) throw Error(ErrorKind::internal, "unknown " + std::string(what));
+  return *value;
+}
+
+KeyVersion read_version(const json::value& entry, const fs::path& folder) {
+  Fields fields(entry.as_object(), "versions");
+  KeyVersion version;
+  version.number = static_cast<std::uint32_t>(*fields.optional_integer("version", 1, 1'000'000));
+  version.kid = fields.text("kid", 256);
+  version.state = known(version_state_from(fields.text("state", 16)), "state");
+  version.disabled = *fields.optional_bool("disabled");
+  version.created = known(from_rfc3339(fields.text("created", 32)), "time");
+  version.public_key = *fields.optional_base64("public_key", 4096);
+  const std::string expected = fields.text("object_sha256", 64);
+  fields.finish();
+  const std::string object = read_file(folder / object_file(version.number), kMaxObject);
+  if (sha256_hex(object) != expected)
+    throw Error(ErrorKind::internal, object_file(version.number) + " does not match its checksum");
+  version.object.assign(object.begin(), object.end());
+  return version;
+}
+
+Key read_metadata(const fs::path& folder) {
+  const std::string text = read_file(folder / "key.json", kMaxMetadata);
+  const auto end = text.find('\n');
+  if (end == std::string::npos || text.substr(end + 1) != sha256_hex(text.substr(0, end)) + "\n")
+    throw Error(ErrorKind::internal, "key.json does not match its checksum");
+  const json::object metadata = parse_json_object(text.substr(0, end));
+  Fields fields(metadata);
+  if (fields.optional_integer("format", 0, 1'000'000) != kFormat)
+    throw Error(ErrorKind::internal, "key.json is of another release's format");
+  Key key;
+  key.name = fields.text("name", 63);
+  key.type = known(key_type_from(fields.text("type", 16)), "type");
+  key.use = known(key_use_from(fields.text("use", 16)), "use");
+  key.device = fields.text("device", 63);
+  key.origin = known(origin_from(fields.text("origin", 16)), "origin");
+  key.software = *fields.optional_bool("software");
+  key.disabled = *fields.optional_bool("disabled");
+  for (const json::value& entry : fields.optional_value("versions")->as_array())
+    key.versions.push_back(read_version(entry, folder));
+  fields.finish();
+  if (key.name != folder.filename()) throw Error(ErrorKind::internal, "key.json is another key's");
+  return key;
+}
+
+void make_folder(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+    throw_errno(ErrorKind::internal, "mkdir " + path);
+}
+
+void write_object(const std::string& folder, const KeyVersion& version) {
+  replace_file(folder + "/" + object_file(version.number), as_text(version.object), 0600);
+}
+
+// Renames `from` to `to`, which must not be there.
+void move_folder(const std::string& from, const std::string& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) != 0) {
+    if (errno == EEXIST) throw Error(ErrorKind::conflict, "a key of that name exists already");
+    throw_errno(ErrorKind::internal, "rename " + from);
+  }
+}
+
+}  // namespace
+
+Store::Store(std::string folder) : folder_(std::move(folder)) {
+  make_folder(folder_);
+}
+
+std::vector<Key> Store::load() const {
+  std::vector<Key> keys;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
+    const std::string name = entry.path().filename();
+    if (name.ends_with(kNewSuffix) || name.ends_with(kOldSuffix)) {
+      fs::remove_all(entry.path());
+      continue;
+    }
+    if (!is_key_name(name)) continue;
+    try {
+      keys.push_back(read_metadata(entry.path()));
+    } catch (const std::exception& error) {
+      Key damaged;
+      damaged.name = name;
+      damaged.damage = error.what();
+      keys.push_back(std::move(damaged));
+    }
+  }
+  return keys;
+}
+
+void Store::create(const Key& key) const {
+  const std::string path = folder_ + "/" + key.name;
+  const std::string temporary = path + std::string(kNewSuffix);
+  fs::remove_all(temporary);
+  make_folder(temporary);
+  for (const KeyVersion& version : key.versions) write_object(temporary, version);
+  replace_file(temporary + "/key.json", write_metadata(key), 0600);
+  move_folder(temporary, path);
+  sync_folder(folder_);
+}
+
+void Store::update(const Key& key) const {
+  const std::string path = folder_ + "/" + key.name;
+  // A file that no metadata names yet may be a leftover of an interrupted update: written anew.
+  const Key before = read_metadata(path);
+  for (const KeyVersion& version : key.versions)
+    if (std::ranges::find(before.versions, version.number, &KeyVersion::number) ==
+        before.versions.end())
+      write_object(path, version);
+  replace_file(path + "/key.json", write_metadata(key), 0600);
+}
+
+void Store::remove(const std::string& name) const {
+  const std::string path = folder_ + "/" + name;
+  const std::string old = path + std::string(kOldSuffix);
+  fs::remove_all(old);
+  move_folder(path, old);
+  sync_folder(folder_);
+  fs::remove_all(old);
+}
+
+}  // namespace holdfast

@@ -1,0 +1,52 @@
+#include "daemon/key/verify.h"
+
+#include <openssl/err.h>
+#include <openssl/rsa.h>
+
+#include "daemon/base/error.h"
+#include "daemon/base/openssl.h"
+
+namespace holdfast {
+namespace {
+
+const EVP_MD* digest_of(Algorithm algorithm) {
+  switch (algorithm) {
+    case Algorithm::es256:
+    case Algorithm::rs256:
+    case Algorithm::ps256:
+      return EVP_sha256();
+    case Algorithm::es384:
+      return EVP_sha384();
+    case Algorithm::eddsa:
+      break;
+  }
+  throw Error(ErrorKind::unsupported,
+              "no digest is signed with " + std::string(to_string(algorithm)));
+}
+
+bool is_ecdsa(Algorithm algorithm) {
+  return algorithm == Algorithm::es256 || algorithm == Algorithm::es384;
+}
+
+}  // namespace
+
+bool verifies(ByteView public_key, Algorithm algorithm, ByteView digest, ByteView signature) {
+  const EvpPkey key = public_key_from_spki(public_key);
+  const EvpPkeyCtx context(EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), nullptr));
+  if (!context || EVP_PKEY_verify_init(context.get()) != 1 ||
+      EVP_PKEY_CTX_set_signature_md(context.get(), digest_of(algorithm)) != 1)
+    throw_openssl("EVP_PKEY_verify_init");
+  // RFC 7518 §3.5: PS256's salt is as long as its digest.
+  if (algorithm == Algorithm::ps256 &&
+      (EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_PSS_PADDING) != 1 ||
+       EVP_PKEY_CTX_set_rsa_pss_saltlen(context.get(), RSA_PSS_SALTLEN_DIGEST) != 1))
+    throw_openssl("RSA-PSS");
+  const Bytes der =
+      is_ecdsa(algorithm) ? ecdsa_raw_to_der(signature) : Bytes(signature.begin(), signature.end());
+  const bool good =
+      EVP_PKEY_verify(context.get(), der.data(), der.size(), digest.data(), digest.size()) == 1;
+  ERR_clear_error();
+  return good;
+}
+
+}  // namespace holdfast

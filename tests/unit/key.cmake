@@ -1,0 +1,1 @@
+holdfast_unit(key SOURCES key_test.cpp LIBRARIES holdfast_key)

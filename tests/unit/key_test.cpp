@@ -1,0 +1,262 @@
+#include <gtest/gtest.h>
+#include <openssl/ec.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "daemon/base/error.h"
+#include "daemon/base/openssl.h"
+#include "daemon/base/posix.h"
+#include "daemon/key/catalogue.h"
+#include "daemon/key/jwk.h"
+#include "daemon/key/store.h"
+#include "daemon/key/verify.h"
+
+namespace holdfast {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Folder {
+ public:
+  Folder() { path_ = ::mkdtemp(template_); }
+  ~Folder() { fs::remove_all(path_); }
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  char template_[32] = "/tmp/holdfast-key-XXXXXX";
+  std::string path_;
+};
+
+KeyVersion version_of(std::string kid) {
+  KeyVersion version;
+  version.kid = std::move(kid);
+  version.created = SystemTime(std::chrono::seconds(1'700'000'000));
+  version.object = {'b', 'l', 'o', 'b'};
+  return version;
+}
+
+Key sample(std::string name) {
+  Key key;
+  key.name = std::move(name);
+  key.type = KeyType::hmac_sha256;
+  key.use = KeyUse::sigv4;
+  key.device = "tpm";
+  key.origin = Origin::imported;
+  return with_version(std::move(key), version_of("AKID1"), VersionState::active);
+}
+
+template <class Work>
+ErrorKind kind_of(Work work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.kind();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return ErrorKind::internal;
+}
+
+TEST(KeyName, IsLowerCaseAndShort) {
+  for (const char* name : {"a", "0", "orders-aws", "a.b_c-d"})
+    EXPECT_TRUE(is_key_name(name)) << name;
+  EXPECT_TRUE(is_key_name(std::string(63, 'a')));
+  for (const char* name : {"", "-a", ".a", "..", "A", "a/b", "a b", "a\n", "a~new", "ä"})
+    EXPECT_FALSE(is_key_name(name)) << name;
+  EXPECT_FALSE(is_key_name(std::string(64, 'a')));
+}
+
+TEST(KeyVersion, IsStagedThroughItsLife) {
+  Key key = sample("k");
+  EXPECT_EQ(key.active()->number, 1u);
+  key = with_version(key, version_of("AKID2"), VersionState::pending);
+  EXPECT_EQ(key.active()->kid, "AKID1");
+  key = activated(key, 2);
+  EXPECT_EQ(key.active()->kid, "AKID2");
+  EXPECT_EQ(key.versions[0].state, VersionState::verifying);
+  EXPECT_EQ(kind_of([&] { retired(key, 2); }), ErrorKind::conflict);
+  key = retired(key, 1);
+  EXPECT_EQ(key.versions[0].state, VersionState::retired);
+  EXPECT_EQ(kind_of([&] { activated(key, 1); }), ErrorKind::conflict);
+  EXPECT_EQ(kind_of([&] { activated(key, 9); }), ErrorKind::not_found);
+  key = with_version(key, version_of("AKID3"), VersionState::pending);
+  key = with_version_disabled(key, 3, true);
+  EXPECT_EQ(kind_of([&] { activated(key, 3); }), ErrorKind::conflict);
+}
+
+TEST(KeyUse, FitsOnlyItsTypes) {
+  EXPECT_TRUE(fits(KeyUse::sigv4, KeyType::hmac_sha256));
+  EXPECT_FALSE(fits(KeyUse::sigv4, KeyType::ec_p256));
+  EXPECT_TRUE(fits(KeyUse::digest, KeyType::ec_p256));
+  EXPECT_FALSE(fits(KeyUse::digest, KeyType::hmac_sha256));
+}
+
+TEST(Store, BringsBackWhatItWasGiven) {
+  const Folder folder;
+  const Store store(folder / "keys");
+  Key key = sample("orders-aws");
+  store.create(key);
+  key = with_version(key, version_of("AKID2"), VersionState::pending);
+  key.disabled = true;
+  store.update(key);
+  const std::vector<Key> keys = Store(folder / "keys").load();
+  ASSERT_EQ(keys.size(), 1u);
+  EXPECT_EQ(keys[0].damage, "");
+  EXPECT_TRUE(keys[0].disabled);
+  ASSERT_EQ(keys[0].versions.size(), 2u);
+  EXPECT_EQ(keys[0].versions[1].kid, "AKID2");
+  EXPECT_EQ(keys[0].versions[1].object, (Bytes{'b', 'l', 'o', 'b'}));
+  EXPECT_EQ(keys[0].versions[0].created, key.versions[0].created);
+}
+
+TEST(Store, RefusesATakenName) {
+  const Folder folder;
+  const Store store(folder / "keys");
+  store.create(sample("a"));
+  EXPECT_EQ(kind_of([&] { store.create(sample("a")); }), ErrorKind::conflict);
+  store.remove("a");
+  EXPECT_NO_THROW(store.create(sample("a")));
+}
+
+TEST(Store, FindsEveryFlippedBitAndSparesTheOtherKeys) {
+  const Folder folder;
+  const Store store(folder / "keys");
+  store.create(sample("good"));
+  store.create(sample("bad"));
+  for (const char* file : {"key.json", "v1.pem"}) {
+    const std::string path = folder / "keys/bad/" + file;
+    const std::string original = read_file(path, 1 << 20);
+    for (std::size_t bit = 0; bit < original.size() * 8; ++bit) {
+      std::string changed = original;
+      changed[bit / 8] = static_cast<char>(changed[bit / 8] ^ (1 << bit % 8));
+      std::ofstream(path, std::ios::binary | std::ios::trunc) << changed;
+      for (const Key& key : store.load())
+        EXPECT_EQ(key.damage.empty(), key.name == "good") << file << " bit " << bit;
+    }
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << original;
+  }
+}
+
+TEST(Store, DropsWhatAnInterruptedChangeLeft) {
+  const Folder folder;
+  const Store store(folder / "keys");
+  store.create(sample("a"));
+  fs::copy(folder / "keys/a", folder / "keys/b~new", fs::copy_options::recursive);
+  fs::rename(folder / "keys/a", folder / "keys/a~old");
+  EXPECT_TRUE(store.load().empty());
+  EXPECT_TRUE(fs::is_empty(folder / "keys"));
+}
+
+// Runs `work` in a child and kills it before its system call number `last`; false once it got
+// through.
+template <class Work>
+bool kill_before_call(int last, Work work) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+    ::raise(SIGSTOP);
+    work();
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  for (int stop = 0; !WIFEXITED(status); ++stop) {
+    if (stop == 2 * last) {  // each call stops at its entry and at its exit
+      ::kill(child, SIGKILL);
+      ::waitpid(child, &status, 0);
+      return true;
+    }
+    ::ptrace(PTRACE_SYSCALL, child, nullptr, nullptr);
+    ::waitpid(child, &status, 0);
+  }
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  return false;
+}
+
+// THREATS row 25: a change that dies at any system call leaves the key as before or as after.
+TEST(Store, LeavesAKeyWholeWhenKilledAtAnySystemCall) {
+  for (const bool creates : {true, false}) {
+    const Key before = sample("a");
+    const Key after = with_version(before, version_of("AKID2"), VersionState::active);
+    int calls = 1;
+    for (bool killed = true; killed; ++calls) {
+      const Folder folder;
+      const Store store(folder / "keys");
+      store.create(creates ? sample("other") : before);
+      killed =
+          kill_before_call(calls, [&] { creates ? store.create(after) : store.update(after); });
+      for (const Key& found : store.load()) {
+        ASSERT_EQ(found.damage, "") << "call " << calls;
+        if (found.name == "a" && found.versions.size() != 2) {
+          ASSERT_FALSE(creates) << "call " << calls;
+          ASSERT_EQ(found.active()->kid, "AKID1");
+        }
+      }
+      // Whatever was left behind stands in no later change's way.
+      if (creates && store.load().size() == 1) store.create(after);
+      if (!creates) store.update(after);
+      ASSERT_EQ(store.load().size(), creates ? 2u : 1u);
+    }
+    EXPECT_GT(calls, 15);
+  }
+}
+
+TEST(Catalogue, AllowsOneChangeOfANameAtATime) {
+  Catalogue catalogue({sample("a")});
+  {
+    const Catalogue::Change change(catalogue, "a");
+    EXPECT_EQ(kind_of([&] { Catalogue::Change(catalogue, "a"); }), ErrorKind::conflict);
+  }
+  EXPECT_NO_THROW(Catalogue::Change(catalogue, "a"));
+  EXPECT_NE(catalogue.find("a"), nullptr);
+  catalogue.erase("a");
+  EXPECT_EQ(catalogue.find("a"), nullptr);
+}
+
+Bytes spki_of(EVP_PKEY* key) {
+  unsigned char* der = nullptr;
+  const int size = i2d_PUBKEY(key, &der);
+  Bytes bytes(der, der + size);
+  OPENSSL_free(der);
+  return bytes;
+}
+
+TEST(Jwk, HasTheMembersAndThumbprintOfRfc7638) {
+  const EvpPkey key(EVP_EC_gen("P-256"));
+  const Bytes spki = spki_of(key.get());
+  const json::object jwk = to_jwk(spki);
+  EXPECT_EQ(jwk.at("kty").as_string(), "EC");
+  EXPECT_EQ(jwk.at("crv").as_string(), "P-256");
+  EXPECT_EQ(jwk.at("x").as_string().size(), 43u);
+  const std::string members = R"({"crv":"P-256","kty":"EC","x":")" +
+                              std::string(jwk.at("x").as_string()) + R"(","y":")" +
+                              std::string(jwk.at("y").as_string()) + "\"}";
+  EXPECT_EQ(jwk_thumbprint(spki), to_base64url(sha256(members)));
+  const EvpPkey other(EVP_EC_gen("P-384"));
+  EXPECT_EQ(kind_of([&] { to_jwk(spki_of(other.get())); }), ErrorKind::unsupported);
+}
+
+TEST(Verify, AcceptsOnlyTheSignatureOfThatDigestAndKey) {
+  const EvpPkey key(EVP_EC_gen("P-256"));
+  const Sha256 digest = sha256("message");
+  const EvpPkeyCtx context(EVP_PKEY_CTX_new(key.get(), nullptr));
+  ASSERT_EQ(EVP_PKEY_sign_init(context.get()), 1);
+  Bytes der(80);
+  std::size_t size = der.size();
+  ASSERT_EQ(EVP_PKEY_sign(context.get(), der.data(), &size, digest.data(), digest.size()), 1);
+  der.resize(size);
+  Bytes raw = ecdsa_der_to_raw(der, 32);
+  const Bytes spki = spki_of(key.get());
+  EXPECT_TRUE(verifies(spki, Algorithm::es256, digest, raw));
+  EXPECT_FALSE(verifies(spki, Algorithm::es256, sha256("other"), raw));
+  raw[5] ^= 1;
+  EXPECT_FALSE(verifies(spki, Algorithm::es256, digest, raw));
+}
+
+}  // namespace
+}  // namespace holdfast
