@@ -20,9 +20,9 @@ struct Config {
   std::string state_dir = "/var/lib/holdfast";
   std::string runtime_dir = "/run/holdfast";
   bool allow_software_devices = false;
-  std::string user;         // that the core becomes when started as root; empty: stay
-  std::string device_user;  // that device processes become; empty: stay
-  std::string admin_group;  // that owns admin.sock and metrics.sock; empty: the daemon's own
+  std::string user;                // that the core becomes when started as root; empty: stay
+  std::string device_user;         // that device processes become; empty: stay
+  std::string admin_group;         // that owns admin.sock and metrics.sock; empty: the daemon's own
   std::string log_level = "info";  // debug info warning error
   Durability durability = Durability::written;
   std::vector<Device> devices;
@@ -33,12 +33,19 @@ struct File {
   std::string text;
 };
 
-// The files in the order they count: `path` itself, then its folder's policy.d/*.toml sorted by name.
-// Throws Error{not_found, too_large, internal}; a file may have 1 MiB.
+// The files in the order they count: `path` itself, then its folder's policy.d/*.toml sorted by
+// name. Throws Error{not_found, too_large, internal}; a file may have 1 MiB, policy.d 1,000 files.
+// Files whose name starts with a dot are left out.
 std::vector<File> read_files(const std::string& path);
 
-// The process part: [daemon], [audit] and [[device]] of the first file (policy.d may only hold grants).
-// Throws Error{invalid_request} with file, line, and what to do about it.
+// Refuses what others could change under us: `path`, its folder, policy.d and what is read there
+// have to belong to root or to our own effective uid and not be writable by group or others. Throws
+// Error{invalid_request} that says which chmod or chown cures it. The supervisor calls it before
+// read_files; it is apart from it because tests and offline commands read anyone's files.
+void check_ownership(const std::string& path);
+
+// The process part: [daemon], [audit] and [[device]] of the first file (policy.d may only hold
+// grants). Throws Error{invalid_request} with file, line, and what to do about it.
 Config parse(const std::vector<File>& files);
 
 }  // namespace holdfast::config

@@ -1,0 +1,233 @@
+#include "daemon/config/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "daemon/base/error.h"
+
+namespace holdfast::config {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+Config parse_text(const std::string& text) {
+  return parse({{"/etc/h.toml", text}});
+}
+
+// What parse() says of a text, or "" where it takes it.
+std::string complaint(const std::vector<File>& files) {
+  try {
+    parse(files);
+    return "";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::invalid_request);
+    return error.detail();
+  }
+}
+std::string complaint(const std::string& text) {
+  return complaint(std::vector<File>{{"/etc/h.toml", text}});
+}
+
+TEST(Config, HasDefaultsForAllButDevices) {
+  const Config config = parse_text("");
+  EXPECT_EQ(config.path, "/etc/h.toml");
+  EXPECT_EQ(config.state_dir, "/var/lib/holdfast");
+  EXPECT_EQ(config.runtime_dir, "/run/holdfast");
+  EXPECT_FALSE(config.allow_software_devices);
+  EXPECT_EQ(config.log_level, "info");
+  EXPECT_EQ(config.durability, Durability::written);
+  EXPECT_TRUE(config.user.empty() && config.device_user.empty() && config.admin_group.empty());
+  EXPECT_TRUE(config.devices.empty());
+}
+
+TEST(Config, ReadsEveryKey) {
+  const Config config = parse_text(R"(
+[daemon]
+state_dir = "/srv/state/"
+runtime_dir = "/srv/run"
+allow_software_devices = true
+user = "holdfast"
+device_user = "holdfast-tpm"
+admin_group = "holdfast-admin"
+log_level = "debug"
+[audit]
+durability = "fsync"
+[[device]]
+name = "tpm"
+backend = "tpm"
+tcti = "device:/dev/tpmrm0"
+[[device]]
+name = "second.tpm_2-b"
+backend = "tpm"
+tcti = "swtpm:path=/run/x.sock"
+[[grant]]
+name = "read by policy, not here"
+)");
+  EXPECT_EQ(config.state_dir, "/srv/state");
+  EXPECT_EQ(config.runtime_dir, "/srv/run");
+  EXPECT_TRUE(config.allow_software_devices);
+  EXPECT_EQ(config.user, "holdfast");
+  EXPECT_EQ(config.device_user, "holdfast-tpm");
+  EXPECT_EQ(config.admin_group, "holdfast-admin");
+  EXPECT_EQ(config.log_level, "debug");
+  EXPECT_EQ(config.durability, Durability::fsync);
+  ASSERT_EQ(config.devices.size(), 2u);
+  EXPECT_EQ(config.devices[0].name, "tpm");
+  EXPECT_EQ(config.devices[1].tcti, "swtpm:path=/run/x.sock");
+}
+
+TEST(Config, NamesFileLineAndRemedyOfEachFault) {
+  const struct {
+    const char* text;
+    const char* where;
+    const char* remedy;
+  } faults[] = {
+      {"[demon]\n",
+       "/etc/h.toml:1: ", "demon is not known here; known: grant, daemon, audit, device"},
+      {"\nlog_level = \"info\"\n", "/etc/h.toml:2: ", "is not known here"},
+      {"[daemon]\nstate_dri = \"/x\"\n", "/etc/h.toml:2: ", "daemon: state_dri is not known here"},
+      {"[daemon]\nstate_dir = 1\n", "/etc/h.toml:2: ", "has to be a string"},
+      {"[daemon]\nstate_dir = \"x\"\n", "/etc/h.toml:2: ", "absolute path"},
+      {"[daemon]\nruntime_dir = \"/a\\nb\"\n", "/etc/h.toml:2: ", "absolute path"},
+      {"[daemon]\nallow_software_devices = \"yes\"\n", "/etc/h.toml:2: ", "true or false"},
+      {"[daemon]\nlog_level = \"loud\"\n", "/etc/h.toml:2: ", "\"debug\", \"info\""},
+      {"[daemon]\nuser = \"\"\n", "/etc/h.toml:2: ", "name of a user"},
+      {"[audit]\ndurability = \"none\"\n", "/etc/h.toml:2: ", "\"written\", \"fsync\""},
+      {"[audit]\n\nsync = true\n", "/etc/h.toml:3: ", "known: durability"},
+      {"[device]\nname = \"tpm\"\n", "/etc/h.toml:1: ", "[[device]]"},
+      {"device = [1]\n", "/etc/h.toml:1: ", "[[device]]"},
+      {"daemon = 1\n", "/etc/h.toml:1: ", "has to be a table"},
+      {"[[device]]\nbackend = \"tpm\"\n", "/etc/h.toml:1: ", "name is missing"},
+      {"[[device]]\nname = \"T P M\"\n", "/etc/h.toml:2: ", "[a-z0-9]"},
+      {"[[device]]\nname = \"t\"\nbackend = \"pkcs11\"\n", "/etc/h.toml:3: ", "there is \"tpm\""},
+      {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\n", "/etc/h.toml:1: ", "tcti is missing"},
+      {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\ntcti = \"\"\n",
+       "/etc/h.toml:4: ", "/dev/tpmrm0"},
+      {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\ntcti = \"x\"\npin = 1\n",
+       "/etc/h.toml:5: ", "known: name, backend, tcti"},
+      {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\ntcti = \"x\"\n[[device]]\nname = \"t\"\n",
+       "/etc/h.toml:6: ", "two devices"},
+      {"[daemon]\n[daemon]\n", "/etc/h.toml:2: ", "not valid TOML"},
+      {"[daemon]\nuser = \"a\"\nuser = \"b\"\n", "/etc/h.toml:3: ", "not valid TOML"},
+      {"x = \"\xFF\"\n", "/etc/h.toml:1: ", "not valid TOML"},
+  };
+  for (const auto& fault : faults) {
+    EXPECT_THAT(complaint(fault.text), StartsWith(fault.where)) << fault.text;
+    EXPECT_THAT(complaint(fault.text), HasSubstr(fault.remedy)) << fault.text;
+  }
+}
+
+TEST(Config, RefusesARuntimeDirWhoseSocketsWouldNotFit) {
+  const auto text = [](std::size_t size) {
+    return "[daemon]\nruntime_dir = \"/" + std::string(size - 1, 'r') + "\"\n";
+  };
+  EXPECT_EQ(complaint(text(93)), "");  // 93 + "/holdfast.sock" = 107
+  EXPECT_THAT(complaint(text(94)), HasSubstr("shorten it to 93"));
+}
+
+TEST(Config, LetsPolicyFilesHoldOnlyGrants) {
+  const File main{"/etc/h.toml", ""};
+  EXPECT_EQ(complaint({main, {"/etc/policy.d/a.toml", "[[grant]]\nname = \"x\"\n"}}), "");
+  for (const char* text : {"\n[daemon]\n", "\n[audit]\n", "\n[[device]]\n"})
+    EXPECT_THAT(complaint({main, {"/etc/policy.d/a.toml", text}}),
+                StartsWith("/etc/policy.d/a.toml:2: "))
+        << text;
+  EXPECT_THAT(complaint({main, {"/etc/policy.d/a.toml", "[daemon]\n"}}),
+              HasSubstr("belongs in /etc/h.toml"));
+  EXPECT_THAT(complaint({main, {"/etc/policy.d/a.toml", "[[grants]]\n"}}),
+              HasSubstr("grants is not known here"));
+}
+
+TEST(Config, RefusesNestingThatWouldExhaustTheStack) {
+  std::string dotted = "a";
+  for (int i = 0; i < 100'000; ++i) dotted += ".a";
+  EXPECT_THAT(complaint(dotted + " = 1\n"), HasSubstr("/etc/h.toml:1: the line is longer"));
+  EXPECT_THAT(complaint("x = " + std::string(2000, '[') + "\n"), HasSubstr("not valid TOML"));
+  std::string deep;
+  for (int i = 0; i < 1900; ++i) deep += "a.";
+  EXPECT_THAT(complaint("[" + deep + "a]\n" + deep + "b = 1\n"), HasSubstr("not known here"));
+}
+
+class ConfigFiles : public ::testing::Test {
+ protected:
+  ConfigFiles() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "holdfast-config-XXXXXX");
+    folder = mkdtemp(pattern.data());
+    path = folder + "/holdfast.toml";
+    write("holdfast.toml", "[daemon]\n");
+  }
+  ~ConfigFiles() override { std::filesystem::remove_all(folder); }
+  void write(const std::string& name, const std::string& text) {
+    std::filesystem::create_directories(std::filesystem::path(folder + "/" + name).parent_path());
+    std::ofstream(folder + "/" + name) << text;
+    ASSERT_EQ(chmod((folder + "/" + name).c_str(), 0644), 0);
+  }
+  std::string ownership_complaint() {
+    try {
+      check_ownership(path);
+      return "";
+    } catch (const Error& error) {
+      return error.detail();
+    }
+  }
+  std::string folder;
+  std::string path;
+};
+
+TEST_F(ConfigFiles, AreReadMainFirstThenPolicySortedByName) {
+  write("policy.d/20.toml", "b");
+  write("policy.d/10.toml", "a");
+  write("policy.d/.10.toml", "hidden");
+  write("policy.d/README", "no");
+  write("policy.d/10.toml.bak", "no");
+  const auto files = read_files(path);
+  ASSERT_EQ(files.size(), 3u);
+  EXPECT_EQ(files[0].name, path);
+  EXPECT_EQ(files[1].text, "a");
+  EXPECT_EQ(files[2].text, "b");
+}
+
+TEST_F(ConfigFiles, NeedNoPolicyFolder) {
+  EXPECT_EQ(read_files(path).size(), 1u);
+}
+
+TEST_F(ConfigFiles, AreBoundedAndMustExist) {
+  EXPECT_THROW(read_files(folder + "/absent.toml"), Error);
+  write("policy.d/big.toml", std::string((1 << 20) + 1, '#'));
+  try {
+    read_files(path);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::too_large);
+  }
+}
+
+TEST_F(ConfigFiles, AreRefusedWhereOthersCanWrite) {
+  write("policy.d/10.toml", "");
+  EXPECT_EQ(ownership_complaint(), "");
+  for (const std::string& name :
+       {path, folder, folder + "/policy.d", folder + "/policy.d/10.toml"}) {
+    struct stat before {};
+    ASSERT_EQ(stat(name.c_str(), &before), 0);
+    for (const mode_t bit : {S_IWGRP, S_IWOTH}) {
+      ASSERT_EQ(chmod(name.c_str(), (before.st_mode & 07777) | bit), 0);
+      EXPECT_THAT(ownership_complaint(), HasSubstr("chmod go-w " + name));
+    }
+    ASSERT_EQ(chmod(name.c_str(), before.st_mode & 07777), 0);
+  }
+}
+
+TEST_F(ConfigFiles, AreRefusedWhereTheyBelongToAnotherUser) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give a file away";
+  ASSERT_EQ(chown(path.c_str(), 12345, 12345), 0);
+  EXPECT_THAT(ownership_complaint(), HasSubstr("chown root " + path));
+}
+
+}  // namespace
+}  // namespace holdfast::config
