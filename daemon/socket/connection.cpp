@@ -1,0 +1,242 @@
+#include "daemon/socket/connection.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "daemon/base/log.h"
+
+namespace holdfast::socket {
+namespace {
+
+namespace asio = boost::asio;
+using asio::posix::descriptor_base;
+constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
+
+// After so many answers in a row without a wait, others get their turn.
+constexpr unsigned kTurn = 16;
+// What a refused client may still send before it is cut off.
+constexpr std::size_t kMaxDiscarded = 1024 * 1024;
+
+}  // namespace
+
+Connection::Connection(std::shared_ptr<State> state, asio::io_context& loop, UniqueFd fd, Sender sender,
+                       bool admitted)
+    : state_(std::move(state)), socket_(loop, fd.release()), sender_(sender), admitted_(admitted) {
+  state_->guests.push_back(*this);
+  if (admitted_) {
+    ++state_->admitted;
+    ++state_->admitted_by_uid[sender_.uid()];
+  } else {
+    ++state_->refused;
+  }
+}
+
+Connection::~Connection() {
+  session_.reset();
+  unlink();
+  hold(0);
+  if (admitted_) {
+    --state_->admitted;
+    const auto own = state_->admitted_by_uid.find(sender_.uid());
+    if (--own->second == 0) state_->admitted_by_uid.erase(own);
+  } else {
+    --state_->refused;
+  }
+  if (state_->stopping && state_->guests.empty()) {
+    state_->sweep_timer.cancel();
+    state_->drained.cancel();
+  }
+}
+
+void Connection::expire(SteadyTime now) {
+  if (!waiting_ || now < deadline_) return;
+  expired_ = true;
+  socket_.cancel();
+}
+
+void Connection::interrupt() {
+  if (waiting_) socket_.cancel();
+}
+
+void Connection::set_deadline(std::chrono::milliseconds from_now) {
+  deadline_ = std::chrono::steady_clock::now() + from_now;
+}
+
+void Connection::hold(std::size_t bytes) {
+  if (bytes > held_ && state_->buffered - held_ + bytes > state_->limits.buffered_bytes)
+    throw Error(ErrorKind::overloaded, "too many requests are under way; try again later");
+  state_->buffered = state_->buffered - held_ + bytes;
+  held_ = bytes;
+}
+
+asio::awaitable<bool> Connection::wait(descriptor_base::wait_type what) {
+  waiting_ = true;
+  const auto [ec] = co_await socket_.async_wait(what, kNoThrow);
+  waiting_ = false;
+  co_return !ec && !expired_;
+}
+
+asio::awaitable<bool> Connection::read() {
+  for (;;) {
+    std::size_t size = 0;
+    const Received received = sender_.receive(socket_.native_handle(), state_->scratch, size);
+    if (received == Received::data) {
+      if (unread_.empty()) set_deadline(state_->limits.request_deadline);
+      unread_.insert(unread_.end(), state_->scratch.data(), state_->scratch.data() + size);
+      cleanse(state_->scratch.data(), size);
+      hold(unread_.size());
+      co_return true;
+    }
+    if (received == Received::foreign) {
+      cleanse(state_->scratch.data(), size);
+      log::warning("foreign_sender", {{"connector_pid", std::to_string(sender_.pid())},
+                                      {"connector_uid", std::to_string(sender_.uid())}});
+      co_return false;
+    }
+    if (received == Received::failed) co_return false;
+    if (received == Received::end) {
+      if (unread_.empty()) co_return false;
+      throw Error(ErrorKind::invalid_request, "the connection ended before the request was whole");
+    }
+    if (state_->stopping) {
+      if (unread_.empty()) co_return false;
+      throw Error(ErrorKind::overloaded, "the daemon is stopping; connect again");
+    }
+    co_await wait(descriptor_base::wait_read);
+    if (expired_) {
+      if (unread_.empty()) co_return false;
+      throw Error(ErrorKind::timeout,
+                  "the whole request must arrive within " +
+                      std::to_string(state_->limits.request_deadline.count()) + " ms");
+    }
+  }
+}
+
+asio::awaitable<std::optional<Request>> Connection::receive() {
+  set_deadline(unread_.empty() ? state_->limits.idle : state_->limits.request_deadline);
+  std::size_t checked = 0;
+  std::size_t header = 0;
+  while ((header = find_header_end(unread(), checked)) == 0) {
+    const bool more = co_await read();
+    if (!more) co_return std::nullopt;
+  }
+  std::size_t body = 0;
+  Request request = parse_header(unread().substr(0, header), body);
+  while (unread_.size() - header < body) {
+    const bool more = co_await read();
+    if (!more) co_return std::nullopt;
+  }
+  const auto start = unread_.begin() + static_cast<std::ptrdiff_t>(header);
+  const auto end = start + static_cast<std::ptrdiff_t>(body);
+  request.body.assign(start, end);
+  if (end == unread_.end())
+    Buffer().swap(unread_);
+  else
+    unread_.erase(unread_.begin(), end);
+  hold(unread_.size() + body);
+  co_return request;
+}
+
+asio::awaitable<Response> Connection::answer(Request request, std::string request_id) {
+  try {
+    co_return co_await session_->handle(std::move(request), request_id);
+  } catch (const Error& error) {
+    co_return problem(error, request_id);
+  } catch (const std::exception& exception) {
+    log::error("request_failed", {{"request_id", request_id}, {"what", exception.what()}});
+    co_return problem(
+        Error(ErrorKind::internal, "the daemon's log says more under this request_id"), request_id);
+  }
+}
+
+asio::awaitable<bool> Connection::send(std::string reply) {
+  set_deadline(state_->limits.request_deadline);
+  std::string_view rest = reply;
+  while (!rest.empty()) {
+    const ssize_t n =
+        ::send(socket_.native_handle(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n >= 0) {
+      rest.remove_prefix(static_cast<std::size_t>(n));
+      continue;
+    }
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN) co_return false;
+    co_await wait(descriptor_base::wait_write);
+    if (expired_) co_return false;
+  }
+  co_return true;
+}
+
+asio::awaitable<void> Connection::refuse(Error error) {
+  const std::string request_id = state_->request_ids.next();
+  Response response = problem(error, request_id);
+  response.headers.emplace_back("X-Request-Id", request_id);
+  expired_ = false;
+  const bool sent = co_await send(serialize(response, false));
+  if (!sent) co_return;
+  ::shutdown(socket_.native_handle(), SHUT_WR);
+  set_deadline(kLinger);
+  for (std::size_t discarded = 0; discarded < kMaxDiscarded && !state_->stopping;) {
+    const ssize_t n = ::recv(socket_.native_handle(), state_->scratch.data(), state_->scratch.size(),
+                             MSG_DONTWAIT);
+    if (n > 0) {
+      cleanse(state_->scratch.data(), static_cast<std::size_t>(n));
+      discarded += static_cast<std::size_t>(n);
+    } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+      co_return;
+    } else if (errno == EAGAIN) {
+      const bool ready = co_await wait(descriptor_base::wait_read);
+      if (!ready) co_return;
+    }
+  }
+}
+
+asio::awaitable<void> Connection::run(std::shared_ptr<Connection> connection) {
+  Connection& self = *connection;
+  State& state = *self.state_;
+  if (state.stopping) co_return;
+  std::optional<Error> refusal;
+  if (!self.admitted_) {
+    refusal.emplace(ErrorKind::overloaded, "too many connections; try again later");
+  } else {
+    try {
+      self.session_ = state.accept(self.socket_.native_handle());
+    } catch (const Error& error) {
+      refusal = error;
+    } catch (const std::exception& exception) {
+      log::error("accept_failed", {{"what", exception.what()}});
+      refusal.emplace(ErrorKind::internal, "the daemon's log says more");
+    }
+  }
+  for (unsigned in_a_row = 1; !refusal; ++in_a_row) {
+    std::optional<Request> request;
+    try {
+      request = co_await self.receive();
+    } catch (const Error& error) {
+      refusal = error;
+      break;
+    }
+    if (!request) co_return;
+    const bool wants_more = request->keep_alive;
+    const bool head = request->method == "HEAD";
+    const std::string request_id = state.request_ids.next();
+    Response response = co_await self.answer(std::move(*request), request_id);
+    request.reset();
+    self.hold(self.unread_.size());
+    response.headers.emplace_back("X-Request-Id", request_id);
+    const bool keep_alive = wants_more && !state.stopping;
+    const bool sent = co_await self.send(serialize(response, keep_alive, head));
+    if (!sent || !keep_alive) co_return;
+    if (in_a_row % kTurn == 0)
+      co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+  }
+  co_await self.refuse(std::move(*refusal));
+}
+
+}  // namespace holdfast::socket

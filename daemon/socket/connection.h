@@ -1,0 +1,53 @@
+// One connection: reads requests, has its Session answer them, writes replies. One coroutine.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+
+#include "daemon/socket/sender.h"
+#include "daemon/socket/state.h"
+
+namespace holdfast::socket {
+
+class Connection final : public Guest {
+ public:
+  // Counts itself in `state` until it is destroyed; `admitted` is false over the cap.
+  Connection(std::shared_ptr<State> state, boost::asio::io_context& loop, UniqueFd fd, Sender sender,
+             bool admitted);
+  ~Connection() override;
+
+  // The connection's whole life; the argument keeps it.
+  static boost::asio::awaitable<void> run(std::shared_ptr<Connection> connection);
+
+  void expire(SteadyTime now) override;
+  void interrupt() override;
+
+ private:
+  // nullopt where the connection is to be closed without a word. Throws Error that is the last answer.
+  boost::asio::awaitable<std::optional<Request>> receive();
+  // Adds what has arrived to unread_; false at the end.
+  boost::asio::awaitable<bool> read();
+  boost::asio::awaitable<Response> answer(Request request, std::string request_id);
+  boost::asio::awaitable<bool> send(std::string reply);
+  // Answers and closes so that the answer can be read: what the client still sends is thrown away.
+  boost::asio::awaitable<void> refuse(Error error);
+  // Waits until the socket is ready; false if the deadline passed or the wait was interrupted.
+  boost::asio::awaitable<bool> wait(boost::asio::posix::descriptor_base::wait_type what);
+
+  std::string_view unread() const { return {unread_.data(), unread_.size()}; }
+  void set_deadline(std::chrono::milliseconds from_now);
+  // Charges this connection with so many bytes. Throws Error{overloaded} over the server's budget.
+  void hold(std::size_t bytes);
+
+  std::shared_ptr<State> state_;
+  boost::asio::posix::stream_descriptor socket_;
+  Sender sender_;
+  bool admitted_;
+  bool expired_ = false;
+  bool waiting_ = false;
+  SteadyTime deadline_ = SteadyTime::max();
+  Buffer unread_;
+  std::size_t held_ = 0;
+  std::unique_ptr<Session> session_;
+};
+
+}  // namespace holdfast::socket
