@@ -1,0 +1,249 @@
+// holdfast-core: sockets, policy, formats, audit. One event loop on one thread; the disk has a
+// worker of its own. Started by holdfastd, with the control socket as descriptor 3.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <iostream>
+
+#include "daemon/base/error.h"
+#include "daemon/base/hardening.h"
+#include "daemon/base/log.h"
+#include "daemon/device/control.h"
+#include "daemon/service/admin.h"
+#include "daemon/service/application.h"
+#include "daemon/service/device_record.h"
+#include "daemon/service/service.h"
+#include "daemon/socket/server.h"
+
+namespace holdfast {
+namespace {
+
+namespace asio = boost::asio;
+using asio::awaitable;
+using asio::use_awaitable;
+
+constexpr std::chrono::seconds kSignOfLife{1};
+constexpr std::chrono::milliseconds kAuditPatience{2000};
+constexpr std::size_t kSockets = 3;  // application, admin, metrics
+
+class Core {
+ public:
+  Core(asio::io_context& loop, const config::Config& config, const std::vector<config::File>& files)
+      : loop_(loop),
+        control_(loop, device::kControlFd),
+        store_(config.state_dir + "/keys"),
+        parents_(config.state_dir + "/devices.json"),
+        service_(loop, config, load_policy(files), store_.load()) {
+    service_.audit =
+        audit::Writer::make(loop, config.state_dir + "/audit",
+                            config.durability == config::Durability::fsync, kAuditPatience);
+    for (const config::Device& device : config.devices) add_device(device);
+    for (const auto& [name, key] : service_.catalogue.all())
+      if (!key->damage.empty()) log::error("key_damaged", {{"key", name}, {"why", key->damage}});
+  }
+
+  // Until the supervisor says stop or is gone.
+  awaitable<void> run() {
+    asio::co_spawn(loop_, tell_alive(), asio::detached);
+    for (;;) {
+      co_await control_.async_wait(asio::posix::stream_descriptor::wait_read, use_awaitable);
+      auto message = device::receive_control(control_.native_handle());
+      if (!message || message->body.contains("stop")) break;
+      obey(std::move(*message));
+    }
+    co_await stop();
+  }
+
+ private:
+  void add_device(const config::Device& device) {
+    auto client = device::Client::make(loop_, device.name, {}, [this, name = device.name] {
+      tell({{"overdue", name}});
+    });
+    client->on_ready([this, &client = *client](const DeviceDescription& description) {
+      admit(client, description);
+    });
+    service_.devices.emplace(device.name, std::move(client));
+  }
+
+  // May this device be used? Not a software one unless allowed, not another than its keys were made
+  // on.
+  void admit(device::Client& client, const DeviceDescription& description) {
+    log::info("device_ready", {{"device", client.name()},
+                               {"model", description.model},
+                               {"software", description.software ? "true" : "false"}});
+    if (description.software && !service_.config.allow_software_devices)
+      return client.refuse(
+          "is software and protects nothing; set allow_software_devices = true in [daemon] to use "
+          "it "
+          "for tests");
+    if (!parents_.matches(client.name(), description.parent_name))
+      return client.refuse(
+          "its storage root key is another than the one on record: it was cleared or replaced; see "
+          "docs/recovery.md");
+    if (parents_.knows(client.name())) return;
+    parents_.set(client.name(), description.parent_name);
+    asio::co_spawn(loop_, service_.audit->run([copy = parents_] { copy.save(); }),
+                   [](const std::exception_ptr& failure) {
+                     if (failure) log::error("device_record_not_saved", {});
+                   });
+  }
+
+  void obey(device::ControlMessage message) {
+    const json::object& body = message.body;
+    if (const json::value* kind = body.if_contains("listen"))
+      listen(std::string(kind->as_string()), std::move(message.descriptors.at(0)));
+    else if (const json::value* name = body.if_contains("link"))
+      service_.device(std::string(name->as_string())).attach(std::move(message.descriptors.at(0)));
+    else if (body.contains("reload"))
+      asio::co_spawn(loop_, reload_and_tell(), asio::detached);
+  }
+
+  void listen(const std::string& kind, UniqueFd socket) {
+    socket::Server::Accept accept;
+    if (kind == "application")
+      accept = [this](int fd) { return accept_application(service_, fd); };
+    else if (kind == "admin")
+      accept = [this](int fd) { return accept_admin(service_, store_, fd); };
+    else
+      accept = [this](int fd) { return accept_metrics(service_, fd); };
+    servers_.push_back(socket::Server::make(loop_, std::move(socket), {}, std::move(accept)));
+    if (servers_.size() == kSockets) asio::co_spawn(loop_, record_start(), asio::detached);
+  }
+
+  awaitable<void> record_start() {
+    co_await record("start", "ok", "");
+    tell({{"ready", true},
+          {"status", "serving, " + std::to_string(service_.policy->size()) + " grants, " +
+                         std::to_string(service_.catalogue.all().size()) + " keys"}});
+  }
+
+  // What nobody asked for over a socket is recorded too; a log that can't be written says so
+  // itself.
+  awaitable<void> record(std::string operation, std::string code, std::string reason) {
+    audit::Record record;
+    record.time = service_.clock.now();
+    record.operation = std::move(operation);
+    record.allowed = true;
+    record.code = std::move(code);
+    record.uid = ::geteuid();
+    record.policy_digest = service_.policy->digest();
+    record.details.caller.pid = ::getpid();
+    record.details.caller.uid = ::geteuid();
+    record.details.reason = std::move(reason);
+    try {
+      co_await service_.audit->write(std::move(record));
+    } catch (const Error& error) {
+      log::error("audit_unavailable", {{"why", error.what()}});
+    }
+  }
+
+  awaitable<void> reload_and_tell() {
+    std::string complaint;
+    try {
+      co_await reload(service_);
+    } catch (const Error& error) {
+      complaint = error.what();
+      log::error("reload_refused", {{"why", complaint}, {"kept", service_.policy->digest()}});
+    }
+    co_await record("reload", complaint.empty() ? "ok" : "invalid_request", complaint);
+    tell({{"reloaded", complaint.empty()},
+          {"status", complaint.empty() ? "policy " + service_.policy->digest().substr(0, 12)
+                                       : "reload refused: " + complaint.substr(0, 512)}});
+  }
+
+  awaitable<void> tell_alive() {
+    asio::steady_timer timer(loop_);
+    for (;;) {
+      tell({{"alive", true}});
+      timer.expires_after(kSignOfLife);
+      co_await timer.async_wait(use_awaitable);
+    }
+  }
+
+  void tell(const json::object& body) { device::send_control(control_.native_handle(), body); }
+
+  // Requests under way are answered and recorded, then the log is closed.
+  awaitable<void> stop() {
+    for (const auto& server : servers_) co_await server->stop();
+    co_await record("stop", "ok", "");
+    for (const auto& [name, device] : service_.devices) device->stop();
+    service_.audit->stop();
+    try {
+      tell({{"stopped", true}});
+    } catch (const Error&) {
+      // The supervisor is gone: nobody waits for the word.
+    }
+    loop_.stop();
+  }
+
+  asio::io_context& loop_;
+  asio::posix::stream_descriptor control_;
+  Store store_;
+  DeviceRecord parents_;
+  Service service_;
+  std::vector<std::unique_ptr<socket::Server>> servers_;
+};
+
+log::Level level_from(const std::string& text) {
+  if (text == "debug") return log::Level::debug;
+  if (text == "warning") return log::Level::warning;
+  if (text == "error") return log::Level::error;
+  return log::Level::info;
+}
+
+void make_state_folder(const config::Config& config) {
+  if (::mkdir(config.state_dir.c_str(), 0700) != 0 && errno != EEXIST)
+    throw_errno(ErrorKind::internal, "mkdir " + config.state_dir);
+}
+
+int run(const std::string& path) {
+  ::signal(SIGPIPE, SIG_IGN);
+  const std::vector<config::File> files = config::read_files(path);
+  config::Config config = config::parse(files);
+  log::start("holdfast-core", level_from(config.log_level));
+  become_user(config.user, true);
+  if (!prepare_secret_memory())
+    log::warning("memory_not_locked", {{"cure", "raise RLIMIT_MEMLOCK (LimitMEMLOCK=)"}});
+  harden_process();
+  restrict_system_calls(Profile::core);
+  make_state_folder(config);
+
+  asio::io_context loop(1);
+  Core core(loop, config, files);
+  int status = 0;
+  asio::co_spawn(loop, core.run(), [&](const std::exception_ptr& failure) {
+    if (!failure) return;
+    try {
+      std::rethrow_exception(failure);
+    } catch (const std::exception& error) {
+      log::error("core_failed", {{"why", error.what()}});
+    }
+    status = 1;
+    loop.stop();
+  });
+  loop.run();
+  return status;
+}
+
+}  // namespace
+}  // namespace holdfast
+
+int main(int argc, char** argv) {
+  CLI::App app("holdfast-core: started by holdfastd, not by hand");
+  std::string path;
+  app.add_option("--config", path, "the configuration file")->required();
+  CLI11_PARSE(app, argc, argv);
+  try {
+    return holdfast::run(path);
+  } catch (const std::exception& error) {
+    holdfast::log::error("core_failed", {{"why", error.what()}});
+    return 1;
+  }
+}

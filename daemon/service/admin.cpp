@@ -1,0 +1,203 @@
+#include "daemon/service/admin.h"
+
+#include "daemon/audit/reader.h"
+#include "daemon/base/log.h"
+#include "daemon/identity/peer.h"
+#include "daemon/service/documents.h"
+#include "daemon/service/key_admin.h"
+#include "daemon/service/query.h"
+#include "daemon/service/router.h"
+
+namespace holdfast {
+namespace {
+
+using boost::asio::awaitable;
+using socket::Request;
+using socket::Response;
+
+class Admin final : public socket::Session {
+ public:
+  Admin(Service& service, const Store& store, int fd)
+      : service_(service), keys_(service, store), peer_(identity::Peer::of(fd)) {}
+
+  awaitable<Response> handle(Request request, std::string request_id) override {
+    Parameters parameters;
+    try {
+      const auto& route = find_route<Entry>(kRoutes, request.method, request.path, parameters);
+      return recorded(route.handler, std::move(request), std::move(request_id),
+                      std::move(parameters));
+    } catch (const MethodNotAllowed& error) {
+      return answer_method_not_allowed(error, request_id);
+    }
+  }
+
+ private:
+  using Parameters = std::vector<std::string>;
+  using Method = awaitable<Response> (Admin::*)(const Request&, const Parameters&);
+  struct Entry {
+    std::string_view operation;
+    Method method;
+  };
+
+  // Carries out the call, records it, and only then answers.
+  awaitable<Response> recorded(Entry entry, Request request, std::string request_id,
+                               Parameters parameters) {
+    audit::Record record;
+    record.time = service_.clock.now();
+    record.operation = "admin." + std::string(entry.operation);
+    record.uid = peer_.caller().uid;
+    record.policy_digest = service_.policy->digest();
+    record.details.caller = peer_.caller();
+    record.details.request_id = request_id;
+    record.allowed = true;
+    record.code = "ok";
+    if (!parameters.empty() && is_key_name(parameters[0])) record.key = parameters[0];
+
+    // Nothing is changed that could not be recorded afterwards.
+    const std::string failure = service_.audit->failure();
+    if (!failure.empty()) throw Error(ErrorKind::audit_unavailable, failure);
+    Response response;
+    try {
+      response = co_await (this->*entry.method)(request, parameters);
+      if (record.key.empty()) record.key = keys_.last_named();
+    } catch (const Error& error) {
+      record.code = to_string(error.kind());
+      record.details.reason = error.what();
+      response = socket::problem(error, request_id);
+    }
+    auto& answered = service_.answered[{record.operation, record.code}];
+    const std::uint64_t sequence = co_await service_.audit->write(std::move(record));
+    ++answered;
+    service_.recent.add(std::move(request_id), sequence);
+    co_return response;
+  }
+
+  awaitable<Response> version(const Request&, const Parameters&) {
+    co_return json_response(version_document());
+  }
+
+  awaitable<Response> health(const Request&, const Parameters&) {
+    co_return json_response(health_document(service_));
+  }
+
+  awaitable<Response> list_keys(const Request& request, const Parameters&) {
+    const Query query(request.query, {"limit", "after"});
+    co_return json_response(keys_document(service_.catalogue, query.number("limit", 1, 1000, 100),
+                                          query.text("after"), [](const Key&) { return true; }));
+  }
+
+  awaitable<Response> show_key(const Request&, const Parameters& parameters) {
+    const Catalogue::Entry key = service_.catalogue.find(parameters[0]);
+    if (!key) throw Error(ErrorKind::not_found, "there is no key " + parameters[0]);
+    co_return json_response(key_document(*key, true));
+  }
+
+  awaitable<Response> create_key(const Request& request, const Parameters&) {
+    co_return json_response(co_await keys_.create(uid(), request.body_text()), 201);
+  }
+
+  awaitable<Response> import_key(const Request& request, const Parameters&) {
+    co_return json_response(co_await keys_.import(uid(), request.body_text()), 201);
+  }
+
+  awaitable<Response> add_version(const Request& request, const Parameters& parameters) {
+    co_return json_response(co_await keys_.add_version(uid(), parameters[0], request.body_text()),
+                            201);
+  }
+
+  awaitable<Response> change_version(const Request& request, const Parameters& parameters) {
+    require_empty(request);
+    co_return json_response(
+        co_await keys_.change_version(parameters[0], parameters[1], parameters[2]));
+  }
+
+  awaitable<Response> disable_key(const Request& request, const Parameters& parameters) {
+    require_empty(request);
+    co_return json_response(co_await keys_.set_disabled(parameters[0], true));
+  }
+
+  awaitable<Response> enable_key(const Request& request, const Parameters& parameters) {
+    require_empty(request);
+    co_return json_response(co_await keys_.set_disabled(parameters[0], false));
+  }
+
+  awaitable<Response> delete_key(const Request& request, const Parameters& parameters) {
+    require_empty(request);
+    co_await keys_.remove(uid(), parameters[0]);
+    Response response;
+    response.status = 204;
+    co_return response;
+  }
+
+  awaitable<Response> reload_policy(const Request& request, const Parameters&) {
+    require_empty(request);
+    co_await reload(service_);
+    co_return json_response(
+        {{"policy_digest", service_.policy->digest()}, {"grants", service_.policy->size()}});
+  }
+
+  awaitable<Response> read_audit(const Request& request, const Parameters&) {
+    const Query query(request.query, {"after", "limit"});
+    const std::int64_t after = query.number("after", -1, INT64_MAX, -1);
+    const auto limit = static_cast<std::size_t>(query.number("limit", 1, 1000, 100));
+    std::vector<json::object> records;
+    co_await service_.audit->run([&] { records = audit::read(audit_folder(), after, limit); });
+    const audit::LogState state = service_.audit->state();
+    co_return json_response({{"records", json::array(records.begin(), records.end())},
+                             {"size", state.size},
+                             {"root", state.root}});
+  }
+
+  awaitable<Response> show_request(const Request&, const Parameters& parameters) {
+    const auto sequence = service_.recent.find(parameters[0]);
+    if (!sequence)
+      throw Error(ErrorKind::not_found, "no such request among the last " +
+                                            std::to_string(RecentRequests::kLimit) +
+                                            " that were judged; malformed ones are not kept");
+    std::vector<json::object> records;
+    co_await service_.audit->run([&] {
+      records = audit::read(audit_folder(), static_cast<std::int64_t>(*sequence) - 1, 1);
+    });
+    if (records.empty()) throw Error(ErrorKind::not_found, "the record has been pruned");
+    co_return json_response(request_document(parameters[0], records.front()));
+  }
+
+  static void require_empty(const Request& request) {
+    if (!request.body.empty() && request.body_text() != "{}")
+      throw Error(ErrorKind::invalid_request, "this call takes no body");
+  }
+
+  std::string audit_folder() const { return service_.config.state_dir + "/audit"; }
+  std::uint32_t uid() const { return peer_.caller().uid; }
+
+  static const Route<Entry> kRoutes[14];
+
+  Service& service_;
+  KeyAdmin keys_;
+  identity::Peer peer_;
+};
+
+const Route<Admin::Entry> Admin::kRoutes[14] = {
+    {"GET", "/v1/version", {"version", &Admin::version}},
+    {"GET", "/v1/health", {"health", &Admin::health}},
+    {"GET", "/v1/keys", {"key.list", &Admin::list_keys}},
+    {"POST", "/v1/keys", {"key.create", &Admin::create_key}},
+    {"POST", "/v1/keys/import", {"key.import", &Admin::import_key}},
+    {"GET", "/v1/keys/{}", {"key.show", &Admin::show_key}},
+    {"DELETE", "/v1/keys/{}", {"key.delete", &Admin::delete_key}},
+    {"POST", "/v1/keys/{}/versions", {"key.add_version", &Admin::add_version}},
+    {"POST", "/v1/keys/{}/versions/{}/{}", {"key.change_version", &Admin::change_version}},
+    {"POST", "/v1/keys/{}/disable", {"key.disable", &Admin::disable_key}},
+    {"POST", "/v1/keys/{}/enable", {"key.enable", &Admin::enable_key}},
+    {"POST", "/v1/reload", {"reload", &Admin::reload_policy}},
+    {"GET", "/v1/audit", {"audit.read", &Admin::read_audit}},
+    {"GET", "/v1/requests/{}", {"request.show", &Admin::show_request}},
+};
+
+}  // namespace
+
+std::unique_ptr<socket::Session> accept_admin(Service& service, const Store& store, int fd) {
+  return std::make_unique<Admin>(service, store, fd);
+}
+
+}  // namespace holdfast

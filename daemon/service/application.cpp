@@ -1,0 +1,90 @@
+#include "daemon/service/application.h"
+
+#include "daemon/serve.h"
+#include "daemon/service/documents.h"
+#include "daemon/service/query.h"
+#include "daemon/service/router.h"
+
+namespace holdfast {
+namespace {
+
+using boost::asio::awaitable;
+using socket::Request;
+using socket::Response;
+
+class Application final : public socket::Session {
+ public:
+  Application(Service& service, int fd) : service_(service), peer_(identity::Peer::of(fd)) {}
+
+  awaitable<Response> handle(Request request, std::string request_id) override {
+    std::vector<std::string> parameters;
+    try {
+      const auto& route = find_route<Handler>(kRoutes, request.method, request.path, parameters);
+      return (this->*route.handler)(std::move(request), std::move(request_id),
+                                    std::move(parameters));
+    } catch (const MethodNotAllowed& error) {
+      return answer_method_not_allowed(error, request_id);
+    }
+  }
+
+ private:
+  using Parameters = std::vector<std::string>;
+  using Handler = awaitable<Response> (Application::*)(Request, std::string, Parameters);
+
+  awaitable<Response> version(Request, std::string, Parameters) {
+    co_return json_response(version_document());
+  }
+
+  awaitable<Response> health(Request, std::string, Parameters) {
+    co_return json_response(health_document(service_));
+  }
+
+  awaitable<Response> whoami(Request, std::string, Parameters) {
+    co_return json_response(whoami_document(service_, peer_.caller()));
+  }
+
+  awaitable<Response> keys(Request request, std::string, Parameters) {
+    const Query query(request.query, {"limit", "after"});
+    co_return json_response(keys_document(
+        service_.catalogue, query.number("limit", 1, 1000, 100), query.text("after"),
+        [&](const Key& key) { return service_.policy->names(peer_.caller(), key.name); }));
+  }
+
+  awaitable<Response> key(Request, std::string, Parameters parameters) {
+    const Catalogue::Entry key = service_.catalogue.find(parameters[0]);
+    if (!service_.policy->names(peer_.caller(), parameters[0]) || !key)
+      throw Error(ErrorKind::not_permitted, "no grant names this key, or there is no such key");
+    co_return json_response(key_document(*key, true));
+  }
+
+  awaitable<Response> sign_sigv4(Request request, std::string id, Parameters) {
+    return serve(service_, peer_, Operation::sign_sigv4, std::move(request), std::move(id));
+  }
+
+  awaitable<Response> sign_digest(Request request, std::string id, Parameters) {
+    return serve(service_, peer_, Operation::sign_digest, std::move(request), std::move(id));
+  }
+
+  static const Route<Handler> kRoutes[7];
+
+  Service& service_;
+  identity::Peer peer_;
+};
+
+const Route<Application::Handler> Application::kRoutes[7] = {
+    {"POST", "/v1/sign/sigv4", &Application::sign_sigv4},
+    {"POST", "/v1/sign/digest", &Application::sign_digest},
+    {"GET", "/v1/version", &Application::version},
+    {"GET", "/v1/health", &Application::health},
+    {"GET", "/v1/whoami", &Application::whoami},
+    {"GET", "/v1/keys", &Application::keys},
+    {"GET", "/v1/keys/{}", &Application::key},
+};
+
+}  // namespace
+
+std::unique_ptr<socket::Session> accept_application(Service& service, int fd) {
+  return std::make_unique<Application>(service, fd);
+}
+
+}  // namespace holdfast

@@ -1,0 +1,129 @@
+#include "daemon/service/documents.h"
+
+#include <unistd.h>
+
+#include "daemon/base/openssl.h"
+#include "daemon/identity/peer.h"
+#include "daemon/key/jwk.h"
+
+namespace holdfast {
+namespace {
+
+json::object version_entry(const KeyVersion& version, bool public_keys) {
+  json::object entry{{"version", version.number},
+                     {"kid", version.kid},
+                     {"state", to_string(version.state)},
+                     {"disabled", version.disabled},
+                     {"created", to_rfc3339(version.created)}};
+  if (public_keys && !version.public_key.empty()) {
+    entry["public_key_pem"] = spki_to_pem(version.public_key);
+    entry["jwk"] = to_jwk(version.public_key);
+  }
+  return entry;
+}
+
+}  // namespace
+
+json::object version_document() {
+  return {{"version", HOLDFAST_VERSION}, {"api", 1}, {"features", {"sigv4", "digest"}}};
+}
+
+json::object health_document(const Service& service) {
+  json::array devices, reasons;
+  std::size_t usable = 0;
+  for (const auto& [name, device] : service.devices) {
+    const bool ready = device->state() == device::State::ready;
+    usable += ready ? 1 : 0;
+    if (!ready) reasons.emplace_back("device " + name + ": " + device->reason());
+    devices.push_back({{"name", name},
+                       {"backend", device->description().backend},
+                       {"model", device->description().model},
+                       {"state", to_string(device->state())},
+                       {"software", device->description().software}});
+  }
+  const std::string failure = service.audit->failure();
+  if (!failure.empty()) reasons.emplace_back("audit: " + failure);
+  const std::string gap = identity::process_identity_gap();
+  if (!gap.empty() && service.policy->needs_process_identity())
+    reasons.emplace_back("identity: " + gap);
+  for (const auto& [name, key] : service.catalogue.all())
+    if (!key->damage.empty()) reasons.emplace_back("key " + name + ": " + key->damage);
+  const bool down = !failure.empty() || (usable == 0 && !service.devices.empty());
+  json::array notes;
+  if (service.config.user.empty() || service.config.user == service.config.device_user)
+    notes.emplace_back("core and device processes share one uid");
+  return {{"status", down              ? "down"
+                     : reasons.empty() ? "ok"
+                                       : "degraded"},
+          {"reasons", std::move(reasons)},
+          {"notes", std::move(notes)},
+          {"version", HOLDFAST_VERSION},
+          {"policy_digest", service.policy->digest()},
+          {"devices", std::move(devices)}};
+}
+
+json::object whoami_document(const Service& service, const Caller& caller) {
+  json::array grants;
+  for (std::string& name : service.policy->grants_of(caller)) grants.emplace_back(std::move(name));
+  return {{"pid", caller.pid},
+          {"uid", caller.uid},
+          {"gid", caller.gid},
+          {"user", caller.user},
+          {"groups", json::array(caller.groups.begin(), caller.groups.end())},
+          {"unit", caller.unit},
+          {"user_unit", caller.user_unit},
+          {"exe", caller.exe},
+          {"label", caller.label},
+          {"grants", std::move(grants)}};
+}
+
+json::object key_document(const Key& key, bool public_keys) {
+  if (!key.damage.empty()) return {{"name", key.name}, {"damage", key.damage}};
+  json::array versions;
+  for (const KeyVersion& version : key.versions)
+    versions.push_back(version_entry(version, public_keys));
+  json::object document{{"name", key.name},          {"type", to_string(key.type)},
+                        {"use", to_string(key.use)}, {"device", key.device},
+                        {"software", key.software},  {"origin", to_string(key.origin)},
+                        {"disabled", key.disabled},  {"versions", std::move(versions)}};
+  const KeyVersion* active = key.active();
+  if (public_keys && active != nullptr && !active->public_key.empty()) {
+    document["public_key_pem"] = spki_to_pem(active->public_key);
+    document["jwk"] = to_jwk(active->public_key);
+  }
+  return document;
+}
+
+json::object keys_document(const Catalogue& catalogue, std::size_t limit, std::string_view after,
+                           const std::function<bool(const Key&)>& shown) {
+  json::array keys;
+  json::object document;
+  for (auto at = catalogue.all().upper_bound(after); at != catalogue.all().end(); ++at) {
+    if (!shown(*at->second)) continue;
+    if (keys.size() == limit) {
+      document["next"] = keys.back().as_object().at("name");
+      break;
+    }
+    keys.push_back(key_document(*at->second, false));
+  }
+  document["keys"] = std::move(keys);
+  return document;
+}
+
+json::object request_document(const std::string& request_id, const json::object& record) {
+  const bool allowed = record.at("decision") == "allowed";
+  const bool done = record.at("code") == "ok";
+  json::object document{
+      {"request_id", request_id},  {"audit_seq", record.at("seq")},
+      {"time", record.at("time")}, {"operation", record.at("operation")},
+      {"key", record.at("key")},   {"decision", !allowed ? "deny" : done ? "allow" : "error"},
+      {"code", record.at("code")}};
+  const json::value* details = record.if_contains("details");
+  if (details != nullptr)  // not yet pruned
+    for (const char* name : {"reason", "grant", "caller", "facts", "skew_seconds"})
+      if (const json::value* value = details->as_object().if_contains(name))
+        document[name] = *value;
+  return document;
+}
+
+}  // namespace holdfast

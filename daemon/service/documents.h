@@ -1,0 +1,23 @@
+// The JSON documents that describe us, as sdk/API.md gives them.
+#pragma once
+
+#include "daemon/base/json.h"
+#include "daemon/service/service.h"
+
+namespace holdfast {
+
+json::object version_document();
+json::object health_document(const Service& service);
+json::object whoami_document(const Service& service, const Caller& caller);
+
+// One entry of a key list; with `public_keys`, asymmetric versions show PEM and JWK.
+json::object key_document(const Key& key, bool public_keys);
+
+// Up to `limit` keys after the name `after`, of those that `shown` picks: {"keys":[…],"next"}.
+json::object keys_document(const Catalogue& catalogue, std::size_t limit, std::string_view after,
+                           const std::function<bool(const Key&)>& shown);
+
+// GET /v1/requests/{id}, from the record that audit::read gives.
+json::object request_document(const std::string& request_id, const json::object& record);
+
+}  // namespace holdfast

@@ -1,0 +1,46 @@
+// What an administrator does to keys: device first, then disk, then memory, so that an acknowledged
+// key is there after any crash and a failed change leaves nothing.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <boost/asio/awaitable.hpp>
+
+#include "daemon/base/json.h"
+#include "daemon/key/store.h"
+#include "daemon/service/service.h"
+
+namespace holdfast {
+
+// Bodies and replies are sdk/API.md's; each method throws its errors (conflict, not_found, …).
+class KeyAdmin {
+ public:
+  KeyAdmin(Service& service, const Store& store) : service_(service), store_(store) {}
+
+  boost::asio::awaitable<json::object> create(std::uint32_t uid, std::string_view body);
+  boost::asio::awaitable<json::object> import(std::uint32_t uid, std::string_view body);
+  boost::asio::awaitable<json::object> add_version(std::uint32_t uid, std::string name,
+                                                   std::string_view body);
+  // `verb`: activate, retire, disable or enable.
+  boost::asio::awaitable<json::object> change_version(std::string name, std::string number,
+                                                      std::string verb);
+  boost::asio::awaitable<json::object> set_disabled(std::string name, bool disabled);
+  boost::asio::awaitable<void> remove(std::uint32_t uid, std::string name);
+
+  // The key that the last create or import was about, for its record.
+  const std::string& last_named() const { return last_named_; }
+
+ private:
+  // A key that exists and whose files are whole. Throws Error{not_found, key_lost}.
+  Key require(const std::string& name) const;
+  device::Client& choose_device(const std::optional<std::string>& name) const;
+  boost::asio::awaitable<json::object> save_new(Key key);
+  boost::asio::awaitable<json::object> save(Key key);
+
+  Service& service_;
+  const Store& store_;
+  std::string last_named_;
+};
+
+}  // namespace holdfast

@@ -1,0 +1,43 @@
+#include "daemon/service/service.h"
+
+#include "daemon/base/error.h"
+#include "daemon/base/log.h"
+
+namespace holdfast {
+
+Service::Service(boost::asio::io_context& io, config::Config configuration,
+                 std::shared_ptr<const policy::Policy> rules, std::vector<Key> keys)
+    : loop(io),
+      config(std::move(configuration)),
+      policy(std::move(rules)),
+      limiter(*policy),
+      catalogue(std::move(keys)) {}
+
+device::Client& Service::device(const std::string& name) const {
+  const auto at = devices.find(name);
+  if (at == devices.end())
+    throw Error(ErrorKind::device_unavailable, "the configuration names no device " + name);
+  return *at->second;
+}
+
+boost::asio::awaitable<void> reload(Service& service) {
+  std::shared_ptr<const policy::Policy> fresh;
+  // Names of users are looked up here, which may take its time: not on the loop.
+  co_await service.audit->run([&] {
+    const std::vector<config::File> files = config::read_files(service.config.path);
+    config::parse(files);
+    fresh = load_policy(files);
+  });
+  service.policy = std::move(fresh);
+  service.limiter = policy::Limiter(*service.policy);
+  log::info("policy_loaded", {{"digest", service.policy->digest()},
+                              {"grants", std::to_string(service.policy->size())}});
+}
+
+std::shared_ptr<const policy::Policy> load_policy(const std::vector<config::File>& files) {
+  std::vector<policy::Source> sources;
+  for (const config::File& file : files) sources.push_back({file.name, file.text});
+  return policy::Policy::load(sources);
+}
+
+}  // namespace holdfast

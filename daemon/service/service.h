@@ -1,0 +1,52 @@
+// What all requests share: the core's state. Owned by core.cpp, used on the event loop's thread
+// alone.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+
+#include "daemon/audit/writer.h"
+#include "daemon/base/clock.h"
+#include "daemon/config/config.h"
+#include "daemon/device/client.h"
+#include "daemon/key/catalogue.h"
+#include "daemon/key/store.h"
+#include "daemon/policy/limits.h"
+#include "daemon/policy/policy.h"
+#include "daemon/service/recent.h"
+#include "daemon/service/signing_keys.h"
+
+namespace holdfast {
+
+struct Service {
+  Service(boost::asio::io_context& loop, config::Config config,
+          std::shared_ptr<const policy::Policy> policy, std::vector<Key> keys);
+
+  // Throws Error{device_unavailable} for a name the configuration no longer has.
+  device::Client& device(const std::string& name) const;
+
+  boost::asio::io_context& loop;
+  Clock clock;
+  config::Config config;
+  std::shared_ptr<const policy::Policy> policy;
+  policy::Limiter limiter;
+  Catalogue catalogue;
+  std::map<std::string, std::unique_ptr<device::Client>> devices;
+  std::unique_ptr<audit::Writer> audit;
+  SigningKeys signing_keys;
+  RecentRequests recent;
+  // (operation, code) -> answered requests.
+  std::map<std::pair<std::string, std::string>, std::uint64_t> answered;
+};
+
+// The grants of all files. Throws Error{invalid_request} that names file and line.
+std::shared_ptr<const policy::Policy> load_policy(const std::vector<config::File>& files);
+
+// Reads the configuration's files again and swaps the policy; all or nothing. Throws
+// Error{invalid_request} and the running policy stays.
+boost::asio::awaitable<void> reload(Service& service);
+
+}  // namespace holdfast
