@@ -1,4 +1,4 @@
-// Sign what the caller hashed: policy can't see what is said, so it is a use that has to be granted.
+// Sign what the caller hashed. Policy can't see what is said: the use itself has to be granted.
 #pragma once
 
 #include <string>
@@ -13,7 +13,8 @@ namespace holdfast::format {
 class DigestRequest {
  public:
   // Reads the body of POST /v1/sign/digest. Throws Error{invalid_request} that names the field: a
-  // digest of another size than the algorithm's, an unknown encoding or algorithm.
+  // digest of another size than the algorithm's, an unknown encoding or algorithm. ECDSA's encoding
+  // has to be said; RSA has one form, raw. EdDSA signs no digest.
   static DigestRequest parse(const json::object& body);
 
   const std::string& key() const { return key_; }

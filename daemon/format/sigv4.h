@@ -3,6 +3,30 @@
 //
 // One object goes all the way: parse() builds the canonical parts, facts() shows policy those very
 // parts, and what is signed is made from them. Nothing the caller sent is read a second time.
+//
+// Facts, each once unless said:
+//   service region method mode       as given; expires_in in query mode, in seconds
+//   host            the signed Host in lower case; the scheme's own port is left out unless a Host
+//                   header spells it
+//   path            what the service routes: the wire's path, normalised where the service does
+//   that,
+//                   decoded exactly once ("%252F" reads "%2F"). Path-style S3 keeps the bucket in
+//                   it
+//   encoded_path    "true" where a service might route another path (sigv4_path.h); else absent
+//   bucket          S3 only, where it can be known (sigv4_bucket.h)
+//   query.NAME      decoded, case kept; one for each time it is given
+//   header.NAME     lower case; all that is signed but Host and what the signature brings. One for
+//   each
+//                   time it is given, and if that is more than once also their values joined by
+//                   ",", which is what is signed. A query parameter X-Amz-…, which S3 reads like a
+//                   header, is one too
+//   action          sigv4_action.h; never for S3
+//   payload         signed, unsigned, streaming
+//   signing_options "true" where normalize_path, double_encode or content_sha256_header differ from
+//   the
+//                   service's default, or path or query hold raw spaces or UTF-8; else absent
+// Values that are themselves secret (session tokens, customer-provided encryption keys) are shown
+// as "sha256:HEX"; the session_token field is no fact at all.
 #pragma once
 
 #include <chrono>
@@ -14,6 +38,8 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/facts.h"
 #include "daemon/base/json.h"
+#include "daemon/format/sigv4_headers.h"
+#include "daemon/format/sigv4_query.h"
 
 namespace holdfast::format {
 
@@ -46,9 +72,26 @@ class Sigv4Request {
 
  private:
   Sigv4Request() = default;
+
+  // In the order they are appended to the url; without the signature.
+  std::vector<Parameter> presigning(const std::string& credential) const;
+
   std::string key_;
   Facts facts_;
   std::chrono::seconds skew_{0};
+
+  std::string region_, service_, method_, url_;
+  std::string time_;             // 20260101T000000Z
+  bool presigned_ = false;       // query mode
+  std::int64_t expires_in_ = 0;  // seconds
+  bool explain_ = false;
+  std::string path_;              // canonical
+  std::vector<Parameter> query_;  // the caller's
+  std::vector<Header> added_;  // what header mode adds beside Authorization, as the reply spells it
+  std::string session_token_;
+  std::string header_block_;    // "host:…\n…\n"
+  std::string signed_headers_;  // "host;range"
+  std::string payload_hash_;
 };
 
 }  // namespace holdfast::format

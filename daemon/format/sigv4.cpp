@@ -1,0 +1,83 @@
+#include "daemon/format/sigv4.h"
+
+#include "daemon/base/openssl.h"
+#include "daemon/format/uri.h"
+
+namespace holdfast::format {
+namespace {
+
+constexpr std::string_view kAlgorithm = "AWS4-HMAC-SHA256";
+constexpr std::string_view kTerminator = "aws4_request";
+
+Bytes copy(std::string_view text) {
+  return {text.begin(), text.end()};
+}
+
+}  // namespace
+
+std::vector<Parameter> Sigv4Request::presigning(const std::string& credential) const {
+  std::vector<Parameter> parameters{{"X-Amz-Algorithm", std::string(kAlgorithm)},
+                                    {"X-Amz-Credential", credential},
+                                    {"X-Amz-Date", time_},
+                                    {"X-Amz-Expires", std::to_string(expires_in_)},
+                                    {"X-Amz-SignedHeaders", signed_headers_}};
+  if (!session_token_.empty()) parameters.push_back({"X-Amz-Security-Token", session_token_});
+  return parameters;
+}
+
+Sigv4Bytes Sigv4Request::bytes(const std::string& access_key_id) const {
+  Sigv4Bytes bytes;
+  const std::string date = time_.substr(0, 8);
+  bytes.scope = date + "/" + region_ + "/" + service_ + "/" + std::string(kTerminator);
+  bytes.credential = access_key_id + "/" + bytes.scope;
+  bytes.derivation = {copy(date), copy(region_), copy(service_), copy(kTerminator)};
+
+  std::vector<Parameter> query = query_;
+  if (presigned_)
+    for (Parameter& parameter : presigning(bytes.credential)) query.push_back(std::move(parameter));
+  bytes.canonical_request.append(method_).append("\n").append(path_).append("\n");
+  bytes.canonical_request.append(canonical_query(query)).append("\n");
+  bytes.canonical_request.append(header_block_).append("\n");
+  bytes.canonical_request.append(signed_headers_).append("\n").append(payload_hash_);
+
+  bytes.string_to_sign.append(kAlgorithm).append("\n").append(time_).append("\n");
+  bytes.string_to_sign.append(bytes.scope).append("\n");
+  bytes.string_to_sign.append(sha256_hex(bytes.canonical_request));
+  return bytes;
+}
+
+json::object Sigv4Request::reply(const Sigv4Bytes& bytes, const std::string& signature_hex) const {
+  json::array headers;
+  std::string url = url_;
+  if (presigned_) {
+    // A url without a path is sent with one.
+    if (url.find_first_of("/?", url.find("//") + 2) == std::string::npos) url.push_back('/');
+    const bool has_query = url.find('?') != std::string::npos;
+    char separator = has_query ? '&' : '?';
+    if (url.ends_with('?')) url.pop_back(), separator = '?';
+    for (const Parameter& parameter : presigning(bytes.credential)) {
+      url.push_back(separator);
+      url.append(parameter.name).append("=").append(percent_encode(parameter.value));
+      separator = '&';
+    }
+    url.append("&X-Amz-Signature=").append(signature_hex);
+  } else {
+    std::string authorization(kAlgorithm);
+    authorization.append(" Credential=").append(bytes.credential);
+    authorization.append(", SignedHeaders=").append(signed_headers_);
+    authorization.append(", Signature=").append(signature_hex);
+    headers.push_back(json::array{"Authorization", authorization});
+    for (const Header& header : added_) headers.push_back(json::array{header.name, header.value});
+  }
+  json::object reply{{"headers", std::move(headers)},
+                     {"url", url},
+                     {"signature", signature_hex},
+                     {"signed_headers", signed_headers_}};
+  if (explain_) {
+    reply["canonical_request"] = bytes.canonical_request;
+    reply["string_to_sign"] = bytes.string_to_sign;
+  }
+  return reply;
+}
+
+}  // namespace holdfast::format

@@ -1,0 +1,175 @@
+#include <algorithm>
+#include <array>
+
+#include "daemon/base/openssl.h"
+#include "daemon/format/sigv4.h"
+#include "daemon/format/sigv4_action.h"
+#include "daemon/format/sigv4_bucket.h"
+#include "daemon/format/sigv4_path.h"
+#include "daemon/format/sigv4_payload.h"
+#include "daemon/format/uri.h"
+
+namespace holdfast::format {
+namespace {
+
+using namespace std::chrono;
+
+constexpr std::size_t kMaxKey = 63;
+constexpr std::size_t kMaxUrl = 8192;
+constexpr std::size_t kMaxSessionToken = 8192;
+constexpr std::int64_t kMaxExpiry = 604800;  // a week, AWS's own limit
+
+// S3 under each name it verifies signatures with: one way of encoding paths.
+constexpr std::array<std::string_view, 4> kS3 = {"s3", "s3-object-lambda", "s3-outposts",
+                                                 "s3express"};
+
+std::string read_scope_part(Fields& fields, std::string_view name) {
+  std::string text = fields.text(name, 64);
+  if (text.empty() || !std::ranges::all_of(text, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+      }))
+    fields.fail(name, "has to be 1 to 64 of a-z, 0-9 and -");
+  return text;
+}
+
+std::string read_method(Fields& fields) {
+  std::string method = fields.text("method", 32);
+  if (method.empty() ||
+      !std::ranges::all_of(method, [](char c) { return (c >= 'A' && c <= 'Z') || c == '-'; }))
+    fields.fail("method", "has to be an HTTP method in capital letters");
+  return method;
+}
+
+bool read_presigned(Fields& fields) {
+  const std::string mode = fields.optional_text("mode", 16).value_or("header");
+  if (mode != "header" && mode != "query") fields.fail("mode", "has to be header or query");
+  return mode == "query";
+}
+
+std::int64_t read_expiry(Fields& fields, bool presigned) {
+  const auto expiry = fields.optional_integer("expires_in", 1, kMaxExpiry);
+  if (expiry && !presigned) fields.fail("expires_in", "is for mode query alone");
+  if (!expiry && presigned) fields.fail("expires_in", "is required in mode query");
+  return expiry.value_or(0);
+}
+
+SystemTime read_time(Fields& fields, SystemTime now) {
+  const auto text = fields.optional_text("time", 32);
+  if (!text) return floor<seconds>(now);
+  const auto time = from_rfc3339(*text);
+  if (!time || *time < SystemTime{})
+    fields.fail("time", "has to be UTC from 1970 on, as 2026-01-01T00:00:00Z");
+  return *time;
+}
+
+std::string read_session_token(Fields& fields) {
+  const auto token = fields.optional_text("session_token", kMaxSessionToken);
+  if (!token) return {};
+  if (token->empty() || !std::ranges::all_of(*token, [](char c) { return c > ' ' && c < '\x7f'; }))
+    fields.fail("session_token", "has to be visible ASCII without a space; leave it out for none");
+  return *token;
+}
+
+// Secrets must not reach a log, and facts do.
+std::string shown(std::string_view name, const std::string& value) {
+  return is_secret_header(name) ? "sha256:" + sha256_hex(value) : value;
+}
+
+void add_query_facts(const std::vector<Parameter>& query, Facts& facts) {
+  for (const Parameter& parameter : query) {
+    const std::string name = lower(parameter.name);
+    const std::string value = shown(name, parameter.value);
+    facts.add("query." + parameter.name, value);
+    // S3 reads a presigned URL's x-amz-acl or x-amz-copy-source as the header of that name.
+    if (name.starts_with("x-amz-")) facts.add("header." + name, value);
+  }
+}
+
+void add_header_facts(const std::vector<Header>& headers, Facts& facts) {
+  for (const Header& header : headers)
+    if (header.name != "host") facts.add("header." + header.name, shown(header.name, header.value));
+  // Repeated headers and one header with a comma are signed alike, so policy sees them as that too.
+  for (const Header& header : canonical_headers(headers))
+    if (std::ranges::count(headers, header.name, &Header::name) > 1)
+      facts.add("header." + header.name, shown(header.name, header.value));
+}
+
+}  // namespace
+
+Sigv4Request Sigv4Request::parse(const json::object& body, SystemTime now) {
+  Fields fields(body);
+  Sigv4Request request;
+  request.key_ = fields.text("key", kMaxKey);
+  request.region_ = read_scope_part(fields, "region");
+  request.service_ = read_scope_part(fields, "service");
+  request.method_ = read_method(fields);
+  request.presigned_ = read_presigned(fields);
+  request.expires_in_ = read_expiry(fields, request.presigned_);
+  const SystemTime time = read_time(fields, now);
+  request.time_ = to_iso8601_basic(time);
+  request.skew_ = abs(duration_cast<seconds>(time - floor<seconds>(now)));
+  request.session_token_ = read_session_token(fields);
+  request.explain_ = fields.optional_bool("explain").value_or(false);
+
+  const bool is_s3 = std::ranges::find(kS3, request.service_) != kS3.end();
+  const bool sha_by_default = is_s3 && !request.presigned_;
+  const bool normalize = fields.optional_bool("normalize_path").value_or(!is_s3);
+  const bool double_encode = fields.optional_bool("double_encode").value_or(!is_s3);
+  const bool with_sha = fields.optional_bool("content_sha256_header").value_or(sha_by_default);
+  if (with_sha && request.presigned_)
+    fields.fail("content_sha256_header",
+                "is for mode header; in mode query put X-Amz-Content-Sha256 into `headers`");
+
+  request.url_ = fields.text("url", kMaxUrl);
+  const Url url = parse_url(request.url_, fields, "url");
+  const CanonicalPath path = canonical_path(url.path, {normalize, double_encode, is_s3});
+  request.path_ = path.canonical;
+  request.query_ = parse_query(url.query, fields, "url");
+  std::vector<Header> headers = read_headers(fields, url);
+  const Payload payload = read_payload(fields, request.method_, is_s3 && request.presigned_);
+  request.payload_hash_ = payload.hash;
+  fields.finish();
+
+  const std::string host = lower(headers.front().value);
+  request.facts_.add("service", request.service_);
+  request.facts_.add("region", request.region_);
+  request.facts_.add("method", request.method_);
+  request.facts_.add("host", host);
+  request.facts_.add("path", path.routed);
+  if (path.ambiguous) request.facts_.add("encoded_path", "true");
+  if (request.service_ == "s3" || request.service_ == "s3express")
+    if (auto bucket = bucket_of(host, path.routed)) request.facts_.add("bucket", *bucket);
+  add_query_facts(request.query_, request.facts_);
+  add_header_facts(headers, request.facts_);
+  if (!is_s3)
+    if (auto action = action_of(headers, request.query_, payload))
+      request.facts_.add("action", *action);
+  request.facts_.add("payload", std::string(to_string(payload.kind)));
+  request.facts_.add("mode", request.presigned_ ? "query" : "header");
+  if (request.presigned_) request.facts_.add("expires_in", std::to_string(request.expires_in_));
+  if (url.has_raw || normalize == is_s3 || double_encode == is_s3 || with_sha != sha_by_default)
+    request.facts_.add("signing_options", "true");
+
+  bool sha_given = false;
+  for (const Header& header : headers) {
+    if (header.name != "x-amz-content-sha256") continue;
+    if (sha_given || header.value != payload.hash)
+      fields.fail("headers", "x-amz-content-sha256 has to be given once and equal the payload's");
+    sha_given = true;
+  }
+  if (!request.presigned_) {
+    request.added_.push_back({"X-Amz-Date", request.time_});
+    if (!request.session_token_.empty())
+      request.added_.push_back({"X-Amz-Security-Token", request.session_token_});
+    if (with_sha && !sha_given) request.added_.push_back({"X-Amz-Content-Sha256", payload.hash});
+  }
+  for (const Header& header : request.added_) headers.push_back({lower(header.name), header.value});
+  for (const Header& header : canonical_headers(std::move(headers))) {
+    request.header_block_.append(header.name).append(":").append(header.value).append("\n");
+    if (!request.signed_headers_.empty()) request.signed_headers_.push_back(';');
+    request.signed_headers_.append(header.name);
+  }
+  return request;
+}
+
+}  // namespace holdfast::format
