@@ -1,0 +1,21 @@
+// Keys in a TPM 2.0, through ESAPI. `DeviceKey::object` is a TSS2 PRIVATE KEY file (key_file.h).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "daemon/key/backend.h"
+
+namespace holdfast::tpm {
+
+// Opens the TPM at `tcti`, as tpm2-tss spells it: "device:/dev/tpmrm0", "swtpm:path=/run/tpm.sock".
+// The caller owns the backend and destroys it before it opens the same TPM again. Throws Error:
+// device_unavailable in most cases.
+//
+// Calls block, without a deadline of their own, for as long as the TPM takes; the process around
+// this has to end an overdue one. It also has to block signals in this thread: an EINTR in the TCTI
+// breaks ESAPI's context (tpm2-tss issue 3086). Sets TSS2_LOG, unless it is set, so that tpm2-tss
+// prints nothing.
+std::unique_ptr<Backend> open(const std::string& tcti);
+
+}  // namespace holdfast::tpm
