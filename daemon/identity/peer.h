@@ -13,9 +13,9 @@ namespace holdfast::identity {
 // Made once per connection; the pidfd then stands for the process.
 class Peer {
  public:
-  // Reads SO_PEERCRED, SO_PEERGROUPS, SO_PEERPIDFD, SO_PEERSEC and /proc, and only then checks that the
-  // process is alive, so that what was read was about it. Throws Error{not_permitted} for a pid ≤ 0, the
-  // overflow uid, and a process that has ended.
+  // Reads SO_PEERCRED, SO_PEERGROUPS, SO_PEERPIDFD, SO_PEERSEC and /proc, and only then checks that
+  // the process is alive, so that what was read was about it. Throws Error{not_permitted} for a pid
+  // ≤ 0, the overflow uid, and a process that has ended.
   static Peer of(int socket);
 
   const Caller& caller() const { return caller_; }

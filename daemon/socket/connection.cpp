@@ -25,8 +25,8 @@ constexpr std::size_t kMaxDiscarded = 1024 * 1024;
 
 }  // namespace
 
-Connection::Connection(std::shared_ptr<State> state, asio::io_context& loop, UniqueFd fd, Sender sender,
-                       bool admitted)
+Connection::Connection(std::shared_ptr<State> state, asio::io_context& loop, UniqueFd fd,
+                       Sender sender, bool admitted)
     : state_(std::move(state)), socket_(loop, fd.release()), sender_(sender), admitted_(admitted) {
   state_->guests.push_back(*this);
   if (admitted_) {
@@ -111,9 +111,9 @@ asio::awaitable<bool> Connection::read() {
     co_await wait(descriptor_base::wait_read);
     if (expired_) {
       if (unread_.empty()) co_return false;
-      throw Error(ErrorKind::timeout,
-                  "the whole request must arrive within " +
-                      std::to_string(state_->limits.request_deadline.count()) + " ms");
+      throw Error(ErrorKind::timeout, "the whole request must arrive within " +
+                                          std::to_string(state_->limits.request_deadline.count()) +
+                                          " ms");
     }
   }
 }
@@ -183,8 +183,8 @@ asio::awaitable<void> Connection::refuse(Error error) {
   ::shutdown(socket_.native_handle(), SHUT_WR);
   set_deadline(kLinger);
   for (std::size_t discarded = 0; discarded < kMaxDiscarded && !state_->stopping;) {
-    const ssize_t n = ::recv(socket_.native_handle(), state_->scratch.data(), state_->scratch.size(),
-                             MSG_DONTWAIT);
+    const ssize_t n = ::recv(socket_.native_handle(), state_->scratch.data(),
+                             state_->scratch.size(), MSG_DONTWAIT);
     if (n > 0) {
       cleanse(state_->scratch.data(), static_cast<std::size_t>(n));
       discarded += static_cast<std::size_t>(n);

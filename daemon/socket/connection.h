@@ -11,8 +11,8 @@ namespace holdfast::socket {
 class Connection final : public Guest {
  public:
   // Counts itself in `state` until it is destroyed; `admitted` is false over the cap.
-  Connection(std::shared_ptr<State> state, boost::asio::io_context& loop, UniqueFd fd, Sender sender,
-             bool admitted);
+  Connection(std::shared_ptr<State> state, boost::asio::io_context& loop, UniqueFd fd,
+             Sender sender, bool admitted);
   ~Connection() override;
 
   // The connection's whole life; the argument keeps it.
@@ -22,7 +22,8 @@ class Connection final : public Guest {
   void interrupt() override;
 
  private:
-  // nullopt where the connection is to be closed without a word. Throws Error that is the last answer.
+  // nullopt where the connection is to be closed without a word. Throws Error that is the last
+  // answer.
   boost::asio::awaitable<std::optional<Request>> receive();
   // Adds what has arrived to unread_; false at the end.
   boost::asio::awaitable<bool> read();

@@ -21,7 +21,9 @@ bool is_alphanumeric(char c) {
 bool is_hex(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
-bool is_one_of(char c, std::string_view set) { return set.find(c) != std::string_view::npos; }
+bool is_one_of(char c, std::string_view set) {
+  return set.find(c) != std::string_view::npos;
+}
 
 // RFC 3986 §3.3 and §3.4: pchar and '/', in a query also '?'.
 void check_target(std::string_view target) {
@@ -49,7 +51,8 @@ std::size_t content_length(std::string_view text) {
     refuse("Content-Length must be a plain decimal number");
   const std::size_t size = std::stoull(std::string(text));
   if (size > kMaxBody)
-    throw Error(ErrorKind::too_large, "the body may have at most " + std::to_string(kMaxBody) + " bytes");
+    throw Error(ErrorKind::too_large,
+                "the body may have at most " + std::to_string(kMaxBody) + " bytes");
   return size;
 }
 
@@ -81,7 +84,8 @@ bool asks_to_close(std::string_view options) {
   return close;
 }
 
-// RFC 9112 §3: one space each, nothing before the method or after the version. Beast takes HTTP/1.0.
+// RFC 9112 §3: one space each, nothing before the method or after the version. Beast takes
+// HTTP/1.0.
 void check_request_line(std::string_view line) {
   const auto first = line.find(' ');
   const auto last = line.rfind(' ');
@@ -116,7 +120,8 @@ std::size_t find_header_end(std::string_view received, std::size_t& checked) {
                   kHeaderTooLarge);
     const auto c = static_cast<unsigned char>(received[checked]);
     const bool after_cr = checked > 0 && received[checked - 1] == '\r';
-    if (after_cr != (c == '\n')) refuse("header lines must end with CR LF, and neither may stand alone");
+    if (after_cr != (c == '\n'))
+      refuse("header lines must end with CR LF, and neither may stand alone");
     if (c == '\r' && checked == 0) refuse("a request must not begin with an empty line");
     if ((c < 0x20 && c != '\r' && c != '\n' && c != '\t') || c >= 0x7f)
       refuse("the header must be visible ASCII");

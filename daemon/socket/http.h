@@ -38,17 +38,18 @@ struct Response {
   std::vector<std::pair<std::string, std::string>> headers;
 };
 
-// Past the CRLFCRLF that ends the header block, or 0 while it has not arrived. Looks at each byte once:
-// `checked`, 0 at first, remembers how far. Throws Error{invalid_request, too_large} at the first byte
-// that can't stand in a header, so that nobody waits for the rest of something that is none.
+// Past the CRLFCRLF that ends the header block, or 0 while it has not arrived. Looks at each byte
+// once: `checked`, 0 at first, remembers how far. Throws Error{invalid_request, too_large} at the
+// first byte that can't stand in a header, so that nobody waits for the rest of something that is
+// none.
 std::size_t find_header_end(std::string_view received, std::size_t& checked);
 
 // Parses one header block, up to and including CRLFCRLF; sets `body_size`. Throws
 // Error{invalid_request, too_large}.
 Request parse_header(std::string_view block, std::size_t& body_size);
 
-// Status line, headers and body, with Content-Length, Connection and what the response names. The answer
-// to HEAD has no body (RFC 9110 §9.3.2).
+// Status line, headers and body, with Content-Length, Connection and what the response names. The
+// answer to HEAD has no body (RFC 9110 §9.3.2).
 std::string serialize(const Response& response, bool keep_alive, bool head = false);
 
 // native_code of an Error{too_large} that is about the header, not the body.

@@ -14,21 +14,36 @@ struct Meaning {
 
 Meaning meaning_of(ErrorKind kind) noexcept {
   switch (kind) {
-    case ErrorKind::invalid_request: return {400, "The request is malformed", false};
-    case ErrorKind::not_permitted: return {403, "No grant allows this", false};
-    case ErrorKind::not_found: return {404, "There is no such thing here", false};
-    case ErrorKind::method_not_allowed: return {405, "The path does not take this method", false};
-    case ErrorKind::timeout: return {408, "The request did not arrive whole in time", false};
-    case ErrorKind::conflict: return {409, "The state does not allow this", false};
-    case ErrorKind::too_large: return {413, "The request is too large", false};
-    case ErrorKind::unsupported: return {422, "The device can't do this", false};
-    case ErrorKind::limit_exceeded: return {429, "The grant's limit is reached", true};
-    case ErrorKind::overloaded: return {503, "The daemon is busy", true};
-    case ErrorKind::device_unavailable: return {503, "The device does not answer", true};
-    case ErrorKind::key_lost: return {503, "The key no longer loads", false};
-    case ErrorKind::audit_unavailable: return {503, "The record can't be written", true};
-    case ErrorKind::clock_untrusted: return {503, "The clock can't be trusted", false};
-    case ErrorKind::internal: return {500, "A defect of the daemon", false};
+    case ErrorKind::invalid_request:
+      return {400, "The request is malformed", false};
+    case ErrorKind::not_permitted:
+      return {403, "No grant allows this", false};
+    case ErrorKind::not_found:
+      return {404, "There is no such thing here", false};
+    case ErrorKind::method_not_allowed:
+      return {405, "The path does not take this method", false};
+    case ErrorKind::timeout:
+      return {408, "The request did not arrive whole in time", false};
+    case ErrorKind::conflict:
+      return {409, "The state does not allow this", false};
+    case ErrorKind::too_large:
+      return {413, "The request is too large", false};
+    case ErrorKind::unsupported:
+      return {422, "The device can't do this", false};
+    case ErrorKind::limit_exceeded:
+      return {429, "The grant's limit is reached", true};
+    case ErrorKind::overloaded:
+      return {503, "The daemon is busy", true};
+    case ErrorKind::device_unavailable:
+      return {503, "The device does not answer", true};
+    case ErrorKind::key_lost:
+      return {503, "The key no longer loads", false};
+    case ErrorKind::audit_unavailable:
+      return {503, "The record can't be written", true};
+    case ErrorKind::clock_untrusted:
+      return {503, "The clock can't be trusted", false};
+    case ErrorKind::internal:
+      return {500, "A defect of the daemon", false};
   }
   return {500, "A defect of the daemon", false};
 }
@@ -44,13 +59,16 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
 
 }  // namespace
 
-unsigned http_status(ErrorKind kind) noexcept { return meaning_of(kind).status; }
+unsigned http_status(ErrorKind kind) noexcept {
+  return meaning_of(kind).status;
+}
 
 std::string serialize(const Response& response, bool keep_alive, bool head) {
   std::string out;
   out.reserve(320 + (head ? 0 : response.body.size()));
   out.append("HTTP/1.1 ").append(std::to_string(response.status)).append(" ");
-  out.append(boost::beast::http::obsolete_reason(boost::beast::http::int_to_status(response.status)));
+  out.append(
+      boost::beast::http::obsolete_reason(boost::beast::http::int_to_status(response.status)));
   out.append("\r\n");
   if (!response.content_type.empty()) append_field(out, "Content-Type", response.content_type);
   append_field(out, "Content-Length", std::to_string(response.body.size()));
@@ -80,7 +98,8 @@ Response problem(const Error& error, std::string_view request_id,
                           {"request_id", request_id}};
   response.body = json::serialize(body);
   if (meaning.passes && !retry_after) retry_after = std::chrono::seconds(1);
-  if (retry_after) response.headers.emplace_back("Retry-After", std::to_string(retry_after->count()));
+  if (retry_after)
+    response.headers.emplace_back("Retry-After", std::to_string(retry_after->count()));
   return response;
 }
 

@@ -11,12 +11,13 @@
 namespace holdfast::socket {
 namespace {
 
-// Copies the credentials out; closes descriptors that came along. False unless there were credentials
-// and nothing else.
+// Copies the credentials out; closes descriptors that came along. False unless there were
+// credentials and nothing else.
 bool take_credentials(msghdr& message, ucred& credentials) {
   std::size_t found = 0;
   bool other = (message.msg_flags & MSG_CTRUNC) != 0;
-  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr; part = CMSG_NXTHDR(&message, part)) {
+  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr;
+       part = CMSG_NXTHDR(&message, part)) {
     if (part->cmsg_level == SOL_SOCKET && part->cmsg_type == SCM_CREDENTIALS &&
         part->cmsg_len == CMSG_LEN(sizeof credentials)) {
       std::memcpy(&credentials, CMSG_DATA(part), sizeof credentials);
@@ -46,8 +47,8 @@ Sender::Sender(int socket) {
 }
 
 Received Sender::receive(int socket, std::span<char> into, std::size_t& size) const {
-  // Room for credentials alone: with none left for SCM_RIGHTS the kernel sets MSG_CTRUNC and puts no
-  // descriptor into our table.
+  // Room for credentials alone: with none left for SCM_RIGHTS the kernel sets MSG_CTRUNC and puts
+  // no descriptor into our table.
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred))];
   iovec part{into.data(), into.size()};
   msghdr message{};

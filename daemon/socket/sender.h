@@ -21,8 +21,8 @@ class Sender {
 
   // One non-blocking recvmsg into `into`; the socket must have SO_PASSCRED. `foreign`: the kernel's
   // SCM_CREDENTIALS for these bytes are not the connector's (pid and uid; ruid ≠ euid is therefore
-  // foreign, and so is a pid of another namespace, 0), or descriptors came along. The kernel never glues
-  // two senders' bytes into one read (unix(7), SO_PASSCRED).
+  // foreign, and so is a pid of another namespace, 0), or descriptors came along. The kernel never
+  // glues two senders' bytes into one read (unix(7), SO_PASSCRED).
   Received receive(int socket, std::span<char> into, std::size_t& size) const;
 
  private:

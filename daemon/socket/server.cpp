@@ -59,7 +59,8 @@ asio::awaitable<void> accept_all(asio::io_context& loop, std::shared_ptr<State> 
       if (!fd && (errno == EINTR || errno == ECONNABORTED)) continue;
       if (!fd && errno == EAGAIN) break;
       if (!fd) {
-        // EMFILE, ENFILE, ENOMEM: the connection stays in the backlog, so waiting for it would spin.
+        // EMFILE, ENFILE, ENOMEM: the connection stays in the backlog, so waiting for it would
+        // spin.
         log::warning("accept_failed", {{"errno", std::to_string(errno)}});
         state->retry_timer.expires_after(kRetryAccept);
         co_await state->retry_timer.async_wait(kNoThrow);

@@ -29,25 +29,27 @@ struct Limits {
   std::chrono::milliseconds idle{60'000};            // between requests
   std::size_t connections = 4096;
   std::size_t connections_per_uid = 1024;
-  std::size_t buffered_bytes = 16 * 1024 * 1024;  // of requests partly read or under way, all together
+  std::size_t buffered_bytes =
+      16 * 1024 * 1024;  // of requests partly read or under way, all together
 };
 
 // On the event loop's thread alone.
 class Server {
  public:
-  // Makes the session of a new connection; `fd` stays the server's. What it throws is sent as the only
-  // answer, and the connection is closed.
+  // Makes the session of a new connection; `fd` stays the server's. What it throws is sent as the
+  // only answer, and the connection is closed.
   using Accept = std::function<std::unique_ptr<Session>(int fd)>;
 
-  // Takes over a bound socket; sets SO_PASSCRED and calls listen() itself (FACTS: credentials of the
-  // listener are those of the last listen()). `loop` must outlive the server. Throws Error{internal}.
-  static std::unique_ptr<Server> make(boost::asio::io_context& loop, UniqueFd listener, Limits limits,
-                                      Accept accept);
+  // Takes over a bound socket; sets SO_PASSCRED and calls listen() itself (FACTS: credentials of
+  // the listener are those of the last listen()). `loop` must outlive the server. Throws
+  // Error{internal}.
+  static std::unique_ptr<Server> make(boost::asio::io_context& loop, UniqueFd listener,
+                                      Limits limits, Accept accept);
   // As stop(), without waiting: connections end as their requests are answered, or with the loop.
   virtual ~Server() = default;
 
-  // No new connection; resumes when the requests under way are answered and every connection is closed.
-  // A request of which only a part has arrived is answered with `overloaded`.
+  // No new connection; resumes when the requests under way are answered and every connection is
+  // closed. A request of which only a part has arrived is answered with `overloaded`.
   virtual boost::asio::awaitable<void> stop() = 0;
 
   virtual std::size_t connections() const = 0;

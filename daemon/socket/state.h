@@ -30,7 +30,11 @@ class Guest : public boost::intrusive::list_base_hook<
 
 struct State {
   State(boost::asio::io_context& loop, Limits limits, Server::Accept accept)
-      : limits(limits), accept(std::move(accept)), listener(loop), sweep_timer(loop), retry_timer(loop),
+      : limits(limits),
+        accept(std::move(accept)),
+        listener(loop),
+        sweep_timer(loop),
+        retry_timer(loop),
         drained(loop) {
     drained.expires_at(SteadyTime::max());
   }
