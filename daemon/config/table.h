@@ -42,6 +42,8 @@ class Table {
   bool is_empty() const { return table_->empty(); }
   std::vector<std::string> keys() const;
 
+  // Somebody else reads it: not refused here.
+  void known(std::string_view key) { taken_.emplace_back(key); }
   // Refuses what is left. Call it last.
   void finish() const;
 

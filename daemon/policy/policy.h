@@ -16,7 +16,8 @@
 
 namespace holdfast::policy {
 
-// One TOML file, named for messages. Only its [[grant]] tables are read here.
+// One TOML file, named for messages. Only its [[grant]] tables are read here; the first may also
+// hold the process part, which daemon/config reads.
 struct Source {
   std::string name;
   std::string text;
@@ -27,24 +28,21 @@ struct Rate {
   std::uint32_t burst = 1;
 };
 
-// What a grant that matched lets happen, beyond yes.
-struct Grant;
-
 struct Question {
   const Caller& caller;
   std::string_view key;
   const Facts& facts;
-  std::chrono::seconds skew{0};              // |time the caller gave - now|
+  std::chrono::seconds skew{0};               // |time the caller gave - now|
   std::optional<std::chrono::seconds> ttl{};  // of a token
 };
 
 struct Decision {
   bool allowed = false;
-  // Index of the grant that allowed it: the first in file order whose caller, key, facts, max_skew and
-  // ttl all match. Meaningless when denied.
+  // Index of the grant that allowed it: the first in file order whose caller, key, facts, max_skew
+  // and ttl all match. Meaningless when denied.
   std::size_t grant = 0;
-  // Why not, for the record and for `policy suggest`; never shown to applications. Says which grants
-  // came nearest and what kept each from matching.
+  // Why not, for the record and for `policy suggest`; never shown to applications. Says which
+  // grants came nearest and what kept each from matching.
   std::string reason;
 };
 
@@ -61,13 +59,14 @@ class Policy {
 
   // Does some grant name this caller and this key, whatever the facts? For GET /v1/keys.
   bool names(const Caller& caller, std::string_view key) const;
-  // Names of the grants whose `caller` matches.
+  // Names of the grants whose `caller` matches, in file order.
   std::vector<std::string> grants_of(const Caller& caller) const;
 
   std::size_t size() const;
   const std::string& grant_name(std::size_t grant) const;
   const std::optional<Rate>& rate(std::size_t grant) const;
-  // Forced values (`set`), templates filled in from the caller.
+  // Forced values (`set`: issuer, subject, backdate as it is written, claim.NAME), templates filled
+  // in from the caller, who is the one that decide() was asked about: then no place is left empty.
   std::map<std::string, std::string> forced(std::size_t grant, const Caller& caller) const;
   // Does any grant name a unit, user_unit or executable? Then a kernel without pidfds degrades us.
   bool needs_process_identity() const;
@@ -77,6 +76,7 @@ class Policy {
 
  private:
   struct Rules;
+  std::string reason(const Question& question) const;
   std::unique_ptr<const Rules> rules_;
   std::string digest_;
 };

@@ -1,0 +1,30 @@
+// A question in the words of a command line, for `holdfast policy check`.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/base/caller.h"
+#include "daemon/base/facts.h"
+
+namespace holdfast::policy {
+
+// "uid=1001,unit=orders.service": user uid group gid unit user_unit exe label, of which group may
+// stand more than once. A user or uid brings its groups along from the user database, as the kernel
+// would show them. Throws Error{invalid_request} that says what is wrong.
+Caller caller_from(std::string_view text);
+
+struct Asked {
+  Facts facts;
+  std::chrono::seconds skew{0};
+  std::optional<std::chrono::seconds> ttl{};
+};
+
+// "path=/invoices/1", each "name=value"; besides facts "skew=10m" and "ttl=5m". Throws
+// Error{invalid_request} for a name that no format has.
+Asked asked_from(const std::vector<std::string>& arguments);
+
+}  // namespace holdfast::policy

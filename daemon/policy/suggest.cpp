@@ -1,0 +1,242 @@
+#include "daemon/policy/suggest.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "daemon/base/caller.h"
+#include "daemon/base/error.h"
+#include "daemon/base/facts.h"
+#include "daemon/config/table.h"
+#include "daemon/policy/accounts.h"
+#include "daemon/policy/grant.h"
+#include "daemon/policy/quote.h"
+
+namespace holdfast::policy {
+namespace {
+
+constexpr std::size_t kMaxText = 1 << 16;
+constexpr std::int64_t kMaxSeconds = 1'000'000'000'000;
+constexpr std::string_view kWider =
+    "  # wider than the request: '*' has no escape, and long or empty values no literal\n";
+
+struct Refused {
+  std::string id, time, operation, key, reason;
+  Caller caller;
+  Facts facts;
+  std::int64_t skew = 0;
+  std::optional<std::int64_t> ttl;
+};
+
+Refused read_request(const json::object& request) {
+  Fields fields(request);
+  Refused refused;
+  refused.id = fields.text("request_id", kMaxText);
+  const std::string decision = fields.text("decision", kMaxText);
+  const std::string code = fields.optional_text("code", kMaxText).value_or("");
+  if (decision != "deny" || code != "not_permitted")
+    throw Error(ErrorKind::conflict,
+                "request " + quote(refused.id) + " did not lack a grant (decision " +
+                    quote(decision) + ", code " + quote(code) + ")" +
+                    (code == "limit_exceeded" ? ": raise limits.rate of its grant" : ""));
+  refused.time = fields.optional_text("time", kMaxText).value_or("");
+  refused.operation = fields.optional_text("operation", kMaxText).value_or("");
+  refused.reason = fields.optional_text("reason", kMaxText).value_or("");
+  refused.key = fields.text("key", kMaxText);
+  if (!config::is_name(refused.key)) fields.fail("key", "is no name that a key can have");
+  refused.skew = fields.optional_integer("skew_seconds", 0, kMaxSeconds).value_or(0);
+  refused.ttl = fields.optional_integer("ttl_seconds", 0, kMaxSeconds);
+
+  const json::value* caller = fields.optional_value("caller");
+  if (caller == nullptr || !caller->is_object()) fields.fail("caller", "has to be an object");
+  Fields who(caller->get_object(), "caller");
+  const auto uid = who.optional_integer("uid", 0, UINT32_MAX - 1);
+  if (!uid) who.fail("uid", "is required");
+  refused.caller.uid = static_cast<uid_t>(*uid);
+  refused.caller.user = who.optional_text("user", kMaxText).value_or("");
+  refused.caller.unit = who.optional_text("unit", kMaxText).value_or("");
+
+  const json::value* facts = fields.optional_value("facts");
+  if (facts == nullptr || !facts->is_array()) fields.fail("facts", "has to be a list of pairs");
+  for (const json::value& fact : facts->get_array()) {
+    if (!fact.is_array() || fact.get_array().size() != 2 || !fact.get_array()[0].is_string() ||
+        !fact.get_array()[1].is_string())
+      fields.fail("facts", "has to be a list of pairs of strings");
+    refused.facts.add(std::string(fact.get_array()[0].get_string()),
+                      std::string(fact.get_array()[1].get_string()));
+  }
+  return refused;
+}
+
+// A pattern that matches `value`: itself, where that can be written.
+struct Literal {
+  std::string pattern;
+  bool wider = false;
+};
+
+Literal literal(std::string_view value, bool may_be_empty) {
+  // Escaped, it has to fit into a line of the file.
+  constexpr std::size_t kMaxQuoted = config::kMaxLineBytes / 2;
+  if (value.empty() && !may_be_empty) return {"**", true};
+  Literal made;
+  for (const char c : value)
+    if (c != '*' || !made.pattern.ends_with("**")) made.pattern.push_back(c);
+  made.wider = value.find('*') != std::string_view::npos;
+  while (made.pattern.size() > kMaxPatternBytes || quote(made.pattern).size() > kMaxQuoted) {
+    // A whole character (RFC 3629 §3), then the stars for it and for what went before.
+    made.wider = true;
+    while (made.pattern.ends_with('*')) made.pattern.pop_back();
+    while ((static_cast<unsigned char>(made.pattern.back()) & 0xC0) == 0x80)
+      made.pattern.pop_back();
+    made.pattern.pop_back();
+    while (made.pattern.ends_with('*')) made.pattern.pop_back();
+    made.pattern.append("**");
+  }
+  return made;
+}
+
+// Units whose name is the same at the next start, and that no user chooses.
+bool is_lasting_unit(std::string_view unit) {
+  return unit.ends_with(".service") && !unit.starts_with("user@") && unit.size() <= 255 &&
+         unit.find('*') == std::string_view::npos;
+}
+
+std::string caller_table(const Caller& caller) {
+  // The name may be of another machine's database: the grant has to load on this one.
+  const auto account = account_of(caller.uid);
+  const std::string user = account && account->user == caller.user
+                               ? "user = " + quote(caller.user)
+                               : "uid = " + std::to_string(caller.uid);
+  return is_lasting_unit(caller.unit) ? "{ unit = " + quote(caller.unit) + ", " + user + " }"
+                                      : "{ " + user + " }";
+}
+
+std::string grant_name(const Refused& refused) {
+  const Caller& caller = refused.caller;
+  std::string name = refused.key + "-";
+  if (is_lasting_unit(caller.unit))
+    name += caller.unit.substr(0, caller.unit.size() - 8);
+  else if (!caller.user.empty())
+    name += caller.user;
+  else
+    name += "uid-" + std::to_string(caller.uid);
+  name.resize(std::min<std::size_t>(name.size(), 63));
+  for (char& c : name)
+    if (!config::is_name(std::string("a") + c)) c = '-';
+  return name;
+}
+
+bool is_bound(const Fact& fact) {
+  const auto kind = fact_kind(fact.name);
+  if (!kind) return false;
+  if (fact.name == "payload") return fact.value != "signed";
+  return kind->closed || fact.name.find('.') == std::string::npos;
+}
+
+void append_comment(std::string& text, std::string_view comment) {
+  constexpr std::size_t kWidth = 1000;
+  for (std::size_t at = 0; at < comment.size(); at += kWidth)
+    text.append(at == 0 ? "# " : "#   ").append(comment.substr(at, kWidth)).append("\n");
+}
+
+// The name under which the grant binds a fact. A claim called "*", or by a name that fits no line
+// of the file, can only be allowed with all claims.
+std::string rule_name(const Fact& fact) {
+  return fact.name.ends_with(".*") || quote(fact.name).size() > 512 ? "claim.*" : fact.name;
+}
+
+std::string pattern_rule(const std::string& name, const std::vector<std::string>& values) {
+  const bool dotted = name.find('.') != std::string::npos;
+  bool wider = name == "claim.*";
+  std::vector<std::string> patterns;
+  for (const std::string& value : values) {
+    Literal made = wider ? Literal{"**", true} : literal(value, dotted);
+    wider = wider || made.wider;
+    if (std::ranges::find(patterns, made.pattern) == patterns.end())
+      patterns.push_back(std::move(made.pattern));
+  }
+  std::string text = (dotted ? quote(name) : name) + " = ";
+  if (patterns.size() == 1) {
+    text += quote(patterns.front());
+  } else {
+    text += "[\n";
+    for (const std::string& pattern : patterns) text += "  " + quote(pattern) + ",\n";
+    text += "]";
+  }
+  if (wider) return text + kWider;
+  const std::string& first = patterns.front();
+  if (name == "path" && first.size() > 1 && first.find('/') != std::string::npos)
+    text += "  # all below it: path = " + quote(first.substr(0, first.rfind('/') + 1) + "**");
+  return text + "\n";
+}
+
+std::string maximum_rule(const std::string& name, const std::vector<std::string>& values) {
+  std::int64_t maximum = 1;
+  for (const std::string& text : values) {
+    std::int64_t value = 0;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    maximum = std::max(maximum, value);
+  }
+  return name + " = " + std::to_string(maximum) + "\n";
+}
+
+void append_facts(std::string& text, const Facts& facts) {
+  constexpr std::size_t kShownFree = 1000;
+  std::map<std::string, std::vector<std::string>> bound;
+  std::string free;
+  for (const Fact& fact : facts.all()) {
+    if (is_bound(fact))
+      bound[rule_name(fact)].push_back(fact.value);
+    else if (fact_kind(fact.name) && free.size() < kShownFree)
+      free += " " + quote(fact.name);
+  }
+  text += "\n[grant.facts]\n";
+  for (const auto& [name, values] : bound) {
+    switch (fact_kind(name)->form) {
+      case FactForm::patterns:
+        text += pattern_rule(name, values);
+        break;
+      case FactForm::maximum:
+        text += maximum_rule(name, values);
+        break;
+      case FactForm::permission:
+        text += name + " = true\n";
+        break;
+    }
+  }
+  if (!free.empty()) append_comment(text, "Any value, as long as they are not named here:" + free);
+}
+
+std::string duration(std::int64_t seconds) {
+  constexpr std::int64_t kNineDigits = 999'999'999;  // as many as a duration takes
+  return seconds <= kNineDigits ? std::to_string(seconds) + "s"
+                                : std::to_string(seconds / 86400 + 1) + "d";
+}
+
+}  // namespace
+
+std::string suggest(const json::object& request) {
+  const Refused refused = read_request(request);
+  std::string text;
+  append_comment(text, "Request " + quote(refused.id) + " of " + quote(refused.time) + ", " +
+                           quote(refused.operation) + ", was refused: " + quote(refused.reason));
+  append_comment(
+      text,
+      "This allows that very request. Read what it allows, put it into a file of policy.d "
+      "(or holdfast.toml), then run: holdfast reload");
+  text += "[[grant]]\nname = " + quote(grant_name(refused)) + "  # any that is free\n";
+  text += "key = " + quote(refused.key) + "\n";
+  text += "caller = " + caller_table(refused.caller) + "\n";
+  append_facts(text, refused.facts);
+  const bool skewed =
+      refused.skew > std::chrono::floor<std::chrono::seconds>(kDefaultMaxSkew).count();
+  if (skewed || refused.ttl) text += "\n[grant.limits]\n";
+  if (skewed) text += "max_skew = " + quote(duration(refused.skew)) + "\n";
+  if (refused.ttl)
+    text += "ttl = " + quote(duration(std::max<std::int64_t>(*refused.ttl, 1))) + "\n";
+  return text;
+}
+
+}  // namespace holdfast::policy
