@@ -17,11 +17,12 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Reply:
+    """A plain value, so that a forked child can hand it back."""
+
     def __init__(self, response):
         self.status = response.status
         self.headers = response.headers
         self.content = response.read()
-        self.closes = response.will_close
 
     @property
     def json(self):

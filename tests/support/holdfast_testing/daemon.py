@@ -144,17 +144,17 @@ class Daemon:
             return client.post("/v1/sign/sigv4", body)
 
     def audit(self, after=-1):
-        """Every record after that sequence number."""
-        records = []
+        """Every record after that sequence number, up to this call (which is recorded too)."""
+        records, size = [], None
         with self.admin() as admin:
             while True:
                 reply = admin.get(f"/v1/audit?after={after}&limit=1000")
                 assert reply.status == 200, reply
-                page = reply.json["records"]
-                if not page:
-                    return records
-                records += page
-                after = page[-1]["seq"]
+                size = reply.json["size"] if size is None else size
+                records += reply.json["records"]
+                after = records[-1]["seq"] if records else after
+                if after + 1 >= size or not reply.json["records"]:
+                    return [record for record in records if record["seq"] < size]
 
     def cli(self, *arguments, check=True, **options):
         """The command line, talking to this daemon; its outputs as text."""

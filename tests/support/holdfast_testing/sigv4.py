@@ -30,3 +30,8 @@ def wrong(reply, secret):
 def get(key, url="https://bucket.s3.eu-west-1.amazonaws.com/a", **more):
     """A plain S3 GET to ask a signature for."""
     return {"key": key, "region": "eu-west-1", "service": "s3", "method": "GET", "url": url, **more}
+
+
+def digest_in_audit(signature_hex):
+    """What the record's signature_sha256 has to be: the hash of the MAC's 32 bytes."""
+    return hashlib.sha256(bytes.fromhex(signature_hex)).hexdigest()

@@ -4,7 +4,8 @@ import os
 import pickle
 import traceback
 
-NOBODY = 65534
+# Uids that no user database has. Not nobody's 65534: that is the overflow uid, which is always refused.
+ALICE, MALLORY = 61001, 61002
 
 
 def in_child(function, before=None):
