@@ -165,7 +165,7 @@ std::string pattern_rule(const std::string& name, const std::vector<std::string>
     for (const std::string& pattern : patterns) text += "  " + quote(pattern) + ",\n";
     text += "]";
   }
-  if (wider) return text + kWider;
+  if (wider) return text.append(kWider);
   const std::string& first = patterns.front();
   if (name == "path" && first.size() > 1 && first.find('/') != std::string::npos)
     text += "  # all below it: path = " + quote(first.substr(0, first.rfind('/') + 1) + "**");
