@@ -1,7 +1,8 @@
 // The append-only Merkle log on disk. docs/architecture.md describes the files.
 //
-// Blocking; used by one thread at a time (the core's disk worker). After the first failure nothing is
-// appended until the log was opened, and so verified, again.
+// Blocking; used by one thread at a time (the core's disk worker). After the first failure nothing
+// is appended until the log was opened, and so verified, again. One process has a log open at a
+// time.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +10,10 @@
 #include <span>
 #include <string>
 
+#include "daemon/audit/files.h"
 #include "daemon/audit/record.h"
 #include "daemon/base/bytes.h"
+#include "daemon/base/error.h"
 
 namespace holdfast::audit {
 
@@ -19,17 +22,32 @@ struct LogState {
   std::string root;        // base64 RFC 6962 tree hash
 };
 
+// fsync failed: what is on the disk is unknown, and a second fsync would report success for pages
+// that were thrown away. The owner opens no log again before an operator restarted the process.
+class SyncFailed : public Error {
+ public:
+  using Error::Error;
+};
+
 class Log {
  public:
-  // Opens or makes the log in `folder`: recovers a torn last line (that was never answered),
-  // verifies the rest against the stored tiles. Throws Error{audit_unavailable} with what to do.
-  static std::unique_ptr<Log> open(const std::string& folder, bool fsync);
-  virtual ~Log() = default;
+  // Opens or makes the log in `folder` (0700): drops a torn last line (that was never answered),
+  // verifies the last segment and everything behind the last checkpoint line by line and the rest
+  // by its tiles' roots, and compares with the checkpoint. Waits up to two seconds for the process
+  // that still has it open. Throws Error{audit_unavailable} with what to do; SyncFailed.
+  static std::unique_ptr<Log> open(const std::string& folder, bool fsync,
+                                   Files& files = system_files());
+  virtual ~Log() = default;  // writes nothing: checkpoint() first
 
   // Writes all records, in order, with one write a file (and one fsync each, if so configured).
-  // Returns the first one's sequence number. Throws Error{audit_unavailable}; then none may be
-  // answered for.
+  // Returns the first one's sequence number. Throws Error{audit_unavailable} or SyncFailed; then
+  // none may be answered for.
   virtual std::uint64_t append(std::span<const Record> records) = 0;
+
+  // Makes everything durable, then stores size and root: what a later reader can hold the log
+  // against. Throws as append does.
+  virtual void checkpoint() = 0;
+  virtual std::uint64_t since_checkpoint() const = 0;  // records
 
   virtual LogState state() const = 0;
 };

@@ -1,7 +1,10 @@
-// The reading side: `audit tail`, `audit verify`, GET /v1/audit. Needs no running daemon.
+// The reading side: `audit tail`, `audit verify`, GET /v1/audit. Needs no running daemon and
+// disturbs none: a log that is being written to reads as it was at some moment. Blocking; any
+// thread.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -10,21 +13,32 @@
 
 namespace holdfast::audit {
 
-// Records after sequence `after` (-1: from the first), at most `limit`: the leaf's fields and, where
-// they were not pruned, "details". Throws Error{audit_unavailable} if the files can't be read.
+// Records after sequence `after` (-1: from the first), at most `limit`: the leaf's fields and,
+// where they were not pruned or lost, "details". Reads the segments it needs from their beginning.
+// Throws Error{audit_unavailable} if the files can't be read, or a line is none of ours.
 std::vector<json::object> read(const std::string& folder, std::int64_t after, std::size_t limit);
+
+// How many records there are, by counting the last segment's lines: for the last n, read after
+// count - n - 1. Throws Error{audit_unavailable}.
+std::uint64_t count(const std::string& folder);
 
 struct Verdict {
   bool good = false;
-  LogState state;
+  LogState state;  // as recomputed
   std::uint64_t details_checked = 0;
   std::uint64_t details_pruned = 0;
+  std::uint64_t details_lost = 0;   // to a power cut; the line in their place says so
   std::string horizon;              // what this proves, and what it can't
-  std::vector<std::string> faults;  // each names file, line and what is wrong
+  std::vector<std::string> faults;  // each names file, line and what is wrong; at most 100
 };
 
-// Recomputes every leaf, tile, root and details hash and compares them with the stored ones and with
-// the last checkpoint.
-Verdict verify(const std::string& folder);
+// Called now and then with the records read so far and those expected.
+using Progress = std::function<void(std::uint64_t done, std::uint64_t expected)>;
+
+// Recomputes every leaf, tile, root and details hash and compares them with the stored ones and
+// with the last checkpoint. What is wrong is a fault, not an exception; one that leaves nothing to
+// compare with (a line missing among the records) ends the search. Throws Error{audit_unavailable}
+// only if there is no log in `folder` or the disk fails.
+Verdict verify(const std::string& folder, const Progress& progress = {});
 
 }  // namespace holdfast::audit

@@ -12,10 +12,12 @@
 
 namespace holdfast::audit {
 
-// Stays beside the leaf, which holds only its salted hash, and can be pruned without breaking a proof.
+// Stays beside the leaf, which holds only its salted hash, and can be pruned without breaking a
+// proof.
 struct Details {
   Facts facts;
-  Caller caller;  // pid, gid, user, unit, user_unit, exe, label
+  std::chrono::seconds skew{0};  // how far the time the caller gave was from ours
+  Caller caller;                 // pid, gid, user, unit, user_unit, exe, label
   std::string request_id;
   std::string grant;   // that allowed it
   std::string reason;  // why it was denied or failed

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
@@ -13,29 +14,45 @@
 
 namespace holdfast::audit {
 
-// Lives on the event loop's thread, with one worker thread of its own for the disk. All methods are
-// for that loop's thread alone.
+// Lives on the event loop's thread, with one worker thread of its own for the disk: every method,
+// and the destructor, is for the loop's thread alone, and nothing but the log's files is shared
+// with the worker outside a mutex. The worker takes all records that wait as one group.
+//
+// Failures: after a failed write the log is closed and, with the next request at least a second
+// later, opened and so verified again. After a failed fsync nothing is written any more until an
+// operator restarted the process (threat row 9). A log that can't be opened at start is such a
+// failed write.
 class Writer {
  public:
   // `patience`: how long a request waits for the disk before it is refused (its record may still be
-  // written later; what is recorded and unanswered is harmless, the opposite is not).
+  // written later; what is recorded and unanswered is harmless, the opposite is not). Opens the log
+  // before it returns; see failure() for how that went. `files` outlives the worker, which may
+  // outlive the Writer when the disk is dead.
   static std::unique_ptr<Writer> make(boost::asio::io_context& loop, const std::string& folder,
-                                      bool fsync, std::chrono::milliseconds patience);
-  virtual ~Writer() = default;
+                                      bool fsync, std::chrono::milliseconds patience,
+                                      Files& files = system_files());
+  virtual ~Writer() = default;  // stops
 
   // The record's sequence number, once it is durable as configured. Throws Error{audit_unavailable}
-  // when the disk fails, is too slow, or failed before and can't be opened again.
+  // when the disk fails, is too slow, or failed before and can't be opened again; at once where it
+  // is known to, or 8,192 records wait. Can't be cancelled: it ends within `patience` and a tenth
+  // of a second.
   virtual boost::asio::awaitable<std::uint64_t> write(Record record) = 0;
 
-  // Runs `work` on the disk worker and resumes when it is done; what it throws comes out here. For the
-  // other thing that writes to disk, the key catalogue.
+  // Runs `work` on the disk worker, between groups, and resumes when it is done; what it throws
+  // comes out here. For the other thing that writes to disk, the key catalogue. Throws
+  // Error{overloaded} where 256 wait or the writer was stopped. There is no patience: the work ends
+  // when the disk lets it.
   virtual boost::asio::awaitable<void> run(std::function<void()> work) = 0;
 
   // Why nothing can be signed, or empty.
   virtual std::string failure() const = 0;
+  // As of the last group that was answered.
   virtual LogState state() const = 0;
 
-  // Writes what waits and stops the worker.
+  // Blocks: writes what waits, stores a checkpoint and ends the worker. A disk that does not come
+  // back within five seconds (or `patience`, if longer) is given up: what waits is refused, and the
+  // worker is left to the end of the process. Write nothing afterwards.
   virtual void stop() = 0;
 };
 

@@ -1,0 +1,177 @@
+#include "daemon/audit/log.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+#include "daemon/audit/checkpoint.h"
+#include "daemon/audit/disk.h"
+#include "daemon/audit/lines.h"
+#include "daemon/audit/recovery.h"
+
+namespace holdfast::audit {
+namespace {
+
+constexpr std::chrono::seconds kLockPatience{2};
+
+UniqueFd lock(const Disk& disk) {
+  const std::string path = disk.folder() + "/lock";
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd) throw_errno(ErrorKind::audit_unavailable, "open " + path);
+  const auto end = std::chrono::steady_clock::now() + kLockPatience;
+  while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK && errno != EINTR)
+      throw_errno(ErrorKind::audit_unavailable, "lock " + path);
+    if (std::chrono::steady_clock::now() >= end)
+      throw Error(
+          ErrorKind::audit_unavailable,
+          "the audit log in " + disk.folder() + " is open in another process: stop that one first");
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return fd;
+}
+
+void require_private(const std::string& folder) {
+  struct stat status {};
+  if (::lstat(folder.c_str(), &status) != 0)
+    throw_errno(ErrorKind::audit_unavailable, "examine " + folder);
+  if (!S_ISDIR(status.st_mode) || status.st_uid != ::geteuid() || (status.st_mode & 0022) != 0)
+    throw Error(ErrorKind::audit_unavailable,
+                folder +
+                    " has to be a folder that the daemon's user owns and no one else can write: "
+                    "chown and chmod 0700 it");
+}
+
+class DiskLog final : public Log {
+ public:
+  DiskLog(const std::string& folder, bool fsync, Files& files)
+      : disk_(folder, files), fsync_(fsync) {
+    disk_.make_folder("");
+    require_private(folder);
+    lock_ = lock(disk_);
+    const LogState last = last_checkpoint();
+    for (const char* path : {"leaves", "details", "tile"}) disk_.make_folder(path);
+    tree_ = recover(disk_, last);
+    checkpointed_ = last.size;
+    if (tree_.size() != last.size || disk_.has_unsynced()) checkpoint();
+  }
+
+  std::uint64_t append(std::span<const Record> records) override {
+    const std::uint64_t first = tree_.size();
+    guarded([&] {
+      while (!records.empty()) {
+        const std::uint64_t room = kSegmentLeaves - tree_.size() % kSegmentLeaves;
+        const auto part = records.first(std::min<std::size_t>(records.size(), room));
+        append_to_segment(part);
+        records = records.subspan(part.size());
+      }
+      if (fsync_) sync();
+    });
+    return first;
+  }
+
+  void checkpoint() override {
+    guarded([&] {
+      sync();
+      disk_.replace("checkpoint", to_text(state()));
+      checkpointed_ = tree_.size();
+    });
+  }
+
+  std::uint64_t since_checkpoint() const override { return tree_.size() - checkpointed_; }
+
+  LogState state() const override { return {tree_.size(), to_base64(tree_.root())}; }
+
+ private:
+  template <class Work>
+  void guarded(Work work) {
+    if (failed_)
+      throw Error(ErrorKind::audit_unavailable,
+                  "the audit log failed before and has to be opened again");
+    failed_ = true;
+    work();
+    failed_ = false;
+  }
+
+  // An empty log is told from a lost one by the checkpoint that is written before the first record.
+  LogState last_checkpoint() {
+    if (const auto stored = read_checkpoint(disk_.folder())) return *stored;
+    for (const std::uint64_t first : list_segments(disk_.folder(), "leaves"))
+      if (LineReader(segment_path(disk_.folder(), "leaves", first)).next())
+        throw Error(
+            ErrorKind::audit_unavailable,
+            "the audit log in " + disk_.folder() +
+                " has records but no checkpoint, which is never deleted: restore it, or move the "
+                "folder away, keep it, and restart: a new log begins");
+    disk_.sync();
+    disk_.replace("checkpoint", to_text(state()));
+    disk_.sync_parent();
+    return state();
+  }
+
+  void append_to_segment(std::span<const Record> records) {
+    open_segment(tree_.size() / kSegmentLeaves * kSegmentLeaves);
+    leaf_text_.clear();
+    details_text_.clear();
+    starts_.clear();
+    const Bytes salts = random_bytes(kSaltBytes * records.size());
+    for (std::size_t i = 0; i < records.size(); ++i)
+      starts_.push_back(write_lines(records[i], tree_.size() + i,
+                                    ByteView(salts).subspan(i * kSaltBytes, kSaltBytes), leaf_text_,
+                                    details_text_));
+    starts_.push_back(leaf_text_.size());
+    // Details first: a leaf without its details would look pruned by someone.
+    disk_.write(details_.get(), details_text_, segment_path("", "details", segment_));
+    disk_.write(leaves_.get(), leaf_text_, segment_path("", "leaves", segment_));
+    for (std::size_t i = 0; i < records.size(); ++i)
+      tree_.push(leaf_hash(
+          std::string_view(leaf_text_).substr(starts_[i], starts_[i + 1] - starts_[i] - 1)));
+    for (const Tile& tile : tree_.take_filled()) disk_.write_tile(tile);
+  }
+
+  void open_segment(std::uint64_t first) {
+    if (leaves_ && segment_ == first) return;
+    if (leaves_) {
+      disk_.sync_later(std::move(details_));
+      disk_.sync_later(std::move(leaves_));
+    }
+    const bool fresh = tree_.size() == first;  // what lies there was written just before a crash
+    const int flags = O_WRONLY | O_APPEND | (fresh ? O_CREAT | O_TRUNC : 0);
+    details_ = disk_.open(segment_path("", "details", first).substr(1), flags);
+    leaves_ = disk_.open(segment_path("", "leaves", first).substr(1), flags);
+    segment_ = first;
+  }
+
+  void sync() {
+    if (leaves_) {
+      disk_.sync(details_.get(), "details");
+      disk_.sync(leaves_.get(), "leaves");
+    }
+    disk_.sync();
+  }
+
+  Disk disk_;
+  const bool fsync_;
+  bool failed_ = false;
+  UniqueFd lock_;
+  Tree tree_;
+  std::uint64_t checkpointed_ = 0;
+  std::uint64_t segment_ = 0;
+  UniqueFd leaves_, details_;
+  std::string leaf_text_, details_text_;  // kept for their memory
+  std::vector<std::size_t> starts_;
+};
+
+}  // namespace
+
+std::unique_ptr<Log> Log::open(const std::string& folder, bool fsync, Files& files) {
+  return std::make_unique<DiskLog>(folder, fsync, files);
+}
+
+}  // namespace holdfast::audit

@@ -1,0 +1,58 @@
+// The thread that waits for the disk, so that the event loop does not.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "daemon/audit/log.h"
+
+namespace holdfast::audit {
+
+// What became of the oldest `records` records that were submitted and not yet reported.
+struct Outcome {
+  std::size_t records = 0;
+  std::uint64_t first_seq = 0;  // where failure is empty
+  std::string failure;
+  bool for_good = false;  // until the process is restarted
+  LogState state;         // where failure is empty
+};
+
+inline constexpr std::chrono::seconds kReopenAfter{1};
+
+// Submitting is for one thread. Reports come on the worker's thread, in the order of submission,
+// and none after abandon().
+class Worker {
+ public:
+  struct Reports {
+    std::function<void(Outcome)> outcome;
+    std::function<void(std::exception_ptr)> work_done;
+  };
+
+  Worker(std::string folder, bool fsync, Files& files, Reports reports);
+  ~Worker();  // abandons what still runs
+
+  Outcome open();  // on the caller's thread, before start()
+  void start();
+
+  void submit(Record record);
+  void submit(std::function<void()> work);
+
+  // Drains, stores a checkpoint, ends. False if that took longer than `patience`: the thread is
+  // then left behind and reports nothing.
+  bool stop(std::chrono::milliseconds patience);
+
+ private:
+  struct Shared;
+  std::shared_ptr<Shared> shared_;
+  std::thread thread_;
+};
+
+}  // namespace holdfast::audit
