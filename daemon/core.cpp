@@ -191,13 +191,6 @@ class Core {
   std::vector<std::unique_ptr<socket::Server>> servers_;
 };
 
-log::Level level_from(const std::string& text) {
-  if (text == "debug") return log::Level::debug;
-  if (text == "warning") return log::Level::warning;
-  if (text == "error") return log::Level::error;
-  return log::Level::info;
-}
-
 void make_state_folder(const config::Config& config) {
   if (::mkdir(config.state_dir.c_str(), 0700) != 0 && errno != EEXIST)
     throw_errno(ErrorKind::internal, "mkdir " + config.state_dir);
@@ -207,7 +200,7 @@ int run(const std::string& path) {
   ::signal(SIGPIPE, SIG_IGN);
   const std::vector<config::File> files = config::read_files(path);
   config::Config config = config::parse(files);
-  log::start("holdfast-core", level_from(config.log_level));
+  log::start("holdfast-core", log::level_from(config.log_level));
   become_user(config.user, true);
   if (!prepare_secret_memory())
     log::warning("memory_not_locked", {{"cure", "raise RLIMIT_MEMLOCK (LimitMEMLOCK=)"}});

@@ -70,6 +70,8 @@ std::optional<SystemTime> from_rfc3339(std::string_view text) {
              d = digits(text.substr(8, 2)), h = digits(text.substr(11, 2)),
              mi = digits(text.substr(14, 2)), s = digits(text.substr(17, 2));
   if (!y || !mo || !d || !h || !mi || !s || *h > 23 || *mi > 59 || *s > 59) return std::nullopt;
+  // The whole years that 64 bits of nanoseconds hold: any other would wrap round.
+  if (*y < 1678 || *y > 2261) return std::nullopt;
   const year_month_day date{year{*y}, month{static_cast<unsigned>(*mo)},
                             day{static_cast<unsigned>(*d)}};
   if (!date.ok()) return std::nullopt;

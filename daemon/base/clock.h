@@ -21,7 +21,8 @@ class Clock {
 std::string to_rfc3339(SystemTime time);         // 2026-01-01T00:00:00Z
 std::string to_rfc3339_micros(SystemTime time);  // 2026-01-01T00:00:00.000000Z
 std::string to_iso8601_basic(SystemTime time);   // 20260101T000000Z, as SigV4 writes it
-std::optional<SystemTime> from_rfc3339(std::string_view text);  // UTC only ("Z"), fractions refused
+// UTC only ("Z"), years 1678 to 2261; fractions refused.
+std::optional<SystemTime> from_rfc3339(std::string_view text);
 
 // "500ms", "30s", "5m", "12h", "7d"; digits and one unit, nothing else.
 std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);

@@ -49,6 +49,13 @@ void append_hex(std::string& out, unsigned char c) {
 
 }  // namespace
 
+Level level_from(std::string_view name) noexcept {
+  if (name == "debug") return Level::debug;
+  if (name == "warning") return Level::warning;
+  if (name == "error") return Level::error;
+  return Level::info;
+}
+
 void start(std::string_view program, Level least) {
   to_journal = std::getenv("JOURNAL_STREAM") != nullptr;
   logger->set_level(native(least));

@@ -11,6 +11,9 @@ namespace holdfast::log {
 
 enum class Level { debug, info, warning, error };
 
+// "debug", "info", "warning", "error", as the configuration spells them; info for anything else.
+Level level_from(std::string_view name) noexcept;
+
 struct Field {
   std::string_view name;
   std::string value;
