@@ -1,0 +1,3 @@
+holdfast_unit(identity
+  SOURCES identity_unit_test.cpp identity_peer_test.cpp identity_namespace_test.cpp
+  LIBRARIES holdfast_identity PkgConfig::systemd PkgConfig::seccomp)
