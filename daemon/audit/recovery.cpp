@@ -3,6 +3,8 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <functional>
+#include <vector>
 
 #include "daemon/audit/lines.h"
 #include "daemon/base/log.h"
@@ -41,6 +43,8 @@ class Recovery {
     if (tree_.size() < checkpoint_.size)
       refuse(disk_, "it was cut: it has " + std::to_string(tree_.size()) +
                         " records, and its checkpoint says " + std::to_string(checkpoint_.size));
+    // Only now: a log that is refused stays as it was found.
+    for (const auto& mend : mends_) mend();
     return std::move(tree_);
   }
 
@@ -67,7 +71,7 @@ class Recovery {
     const std::string path = segment_path("", "leaves", first).substr(1);
     LineReader leaves(disk_.folder() + "/" + path);
     LineReader details(segment_path(disk_.folder(), "details", first));
-    std::uint64_t with_details = 0;
+    std::uint64_t with_details = 0, details_end = 0;
     bool details_good = details.exists();
     while (tree_.size() < first + kSegmentLeaves) {
       const std::uint64_t seq = tree_.size();
@@ -83,7 +87,7 @@ class Recovery {
         break;
       }
       if (details_good && check_details(details, first, seq, *leaf))
-        details_end_ = details.offset(), ++with_details;
+        details_end = details.offset(), ++with_details;
       else
         details_good = false;
       tree_.push(leaf_hash(*leaf));
@@ -93,7 +97,10 @@ class Recovery {
     if (tree_.size() == first + kSegmentLeaves && leaves.rest() != LineReader::Rest::nothing)
       refuse(disk_, path + " goes on behind its last line");
     if (details.exists() || (last && tree_.size() > first))
-      mend_details(first, with_details, details.exists() ? O_APPEND : O_APPEND | O_CREAT);
+      mends_.push_back([this, first, count = tree_.size() - first, with_details, details_end,
+                        flags = details.exists() ? O_APPEND : O_APPEND | O_CREAT] {
+        mend_details(first, count, with_details, details_end, flags);
+      });
   }
 
   // What follows the last good line is dropped if a crash explains it.
@@ -107,6 +114,10 @@ class Recovery {
              place("leaves", first, seq) + (rest == LineReader::Rest::nothing
                                                 ? " is missing"
                                                 : " is not the record " + std::to_string(seq)));
+    mends_.push_back([this, path, good, seq] { drop_rest(path, good, seq); });
+  }
+
+  void drop_rest(const std::string& path, std::uint64_t good, std::uint64_t seq) {
     UniqueFd fd = disk_.open(path, O_WRONLY);
     disk_.truncate(fd.get(), good, path);
     disk_.sync_later(std::move(fd));
@@ -129,11 +140,10 @@ class Recovery {
 
   // Details without a leaf were written just before a crash; a leaf without details lost them to a
   // power cut and gets a line that says so.
-  void mend_details(std::uint64_t first, std::uint64_t with_details, int flags) {
-    const std::uint64_t count = tree_.size() - first;
+  void mend_details(std::uint64_t first, std::uint64_t count, std::uint64_t with_details,
+                    std::uint64_t good, int flags) {
     const std::string path = segment_path("", "details", first).substr(1);
     UniqueFd fd = disk_.open(path, O_WRONLY | flags);
-    const std::uint64_t good = with_details == 0 ? 0 : details_end_;
     if (disk_.size(fd.get(), path) == good && with_details == count) return;
     disk_.truncate(fd.get(), good, path);
     std::string lost;
@@ -150,7 +160,7 @@ class Recovery {
   void check_tiles() {
     for (const Tile& tile : tree_.take_filled()) {
       if (tile.end() > checkpoint_.size)
-        disk_.write_tile(tile);
+        mends_.push_back([this, tile] { disk_.write_tile(tile); });
       else if (stored(tile.path()) != tile.hashes)
         refuse(disk_,
                tile.path() + " does not fit the records up to " + std::to_string(tile.end() - 1));
@@ -175,7 +185,7 @@ class Recovery {
   Disk& disk_;
   const LogState& checkpoint_;
   Tree tree_;
-  std::uint64_t details_end_ = 0;
+  std::vector<std::function<void()>> mends_;
 };
 
 }  // namespace
