@@ -13,6 +13,7 @@ struct Device {
   std::string name;     // as a key name: [a-z0-9][a-z0-9._-]{0,62}
   std::string backend;  // "tpm"
   std::string tcti;     // tpm: as tpm2-tss's TCTI loader takes it
+  bool operator==(const Device&) const = default;
 };
 
 struct Config {
@@ -26,6 +27,7 @@ struct Config {
   std::string log_level = "info";  // debug info warning error
   Durability durability = Durability::written;
   std::vector<Device> devices;
+  bool operator==(const Config&) const = default;
 };
 
 struct File {
