@@ -15,7 +15,7 @@
 namespace holdfast::device {
 
 enum class State {
-  starting,     // no process yet, or the device is being opened
+  starting,  // no process yet, or the device is being opened
   ready,
   unavailable,  // does not answer; being brought back
   refused,      // answers, but must not be used: a software device, another parent
@@ -23,24 +23,31 @@ enum class State {
 std::string_view to_string(State state) noexcept;
 
 struct Settings {
-  std::size_t queue_limit = 1024;                       // waiting commands, all callers together
+  std::size_t queue_limit = 1024;  // waiting commands, all callers together
   std::size_t queue_limit_per_caller = 128;
-  std::chrono::milliseconds wait{5000};                 // in the queue, then Error{overloaded}
-  std::chrono::milliseconds sign{5000};                 // under way, then the process is replaced
+  std::chrono::milliseconds wait{5000};          // in the queue, then Error{overloaded}
+  std::chrono::milliseconds restart_grace{900};  // waiting for a starting device, then refused
+  std::chrono::milliseconds sign{5000};          // under way, then the process is replaced
   std::chrono::milliseconds rsa_generation{180'000};
+  std::chrono::milliseconds open{30'000};       // no word while it opens: the process is replaced
+  std::chrono::milliseconds check_every{5000};  // while idle, so that a dead device is noticed
 };
 
 // On the event loop's thread alone. The methods are Backend's, awaited; they throw the same errors and
-// overloaded. `caller` (a uid) is who is served in turn.
+// overloaded. `caller` (a uid) is who is served in turn. Each returns within its deadline; cancellation
+// is not supported, so what the arguments refer to has to live until then, as in a plain co_await.
+//
+// While the device is `starting` commands wait, for the grace; `unavailable` and `refused` refuse at
+// once. sign, mac and remove give the same when they are repeated, so those under way when a process
+// dies go to its successor, once; create and import_secret don't and fail.
 class Client {
  public:
   // `overdue`: a command passed its deadline; the supervisor has to replace the process.
-  static std::unique_ptr<Client> make(boost::asio::io_context& loop, std::string name, Settings settings,
-                                      std::function<void()> overdue);
+  static std::unique_ptr<Client> make(boost::asio::io_context& loop, std::string name,
+                                      Settings settings, std::function<void()> overdue);
   virtual ~Client() = default;
 
-  // A new process is at the other end of this SOCK_SEQPACKET socket. Commands under way on the old one
-  // fail with device_unavailable; those that wait go to the new one.
+  // A new process is at the other end of this SOCK_SEQPACKET socket.
   virtual void attach(UniqueFd link) = 0;
 
   // Marks the device as not to be used, with the reason that health shows; what waits fails.
@@ -50,14 +57,15 @@ class Client {
   virtual void on_ready(std::function<void(const DeviceDescription&)> callback) = 0;
 
   virtual State state() const = 0;
-  virtual std::string reason() const = 0;                  // why not ready
+  virtual std::string reason() const = 0;                    // why not ready
   virtual const DeviceDescription& description() const = 0;  // the last one known
   virtual const std::string& name() const = 0;
 
   virtual boost::asio::awaitable<DeviceKey> create(std::uint32_t caller, KeyType type) = 0;
-  virtual boost::asio::awaitable<DeviceKey> import_secret(std::uint32_t caller, const Secret& secret) = 0;
-  virtual boost::asio::awaitable<Bytes> sign(std::uint32_t caller, ByteView object, Algorithm algorithm,
-                                             ByteView digest) = 0;
+  virtual boost::asio::awaitable<DeviceKey> import_secret(std::uint32_t caller,
+                                                          const Secret& secret) = 0;
+  virtual boost::asio::awaitable<Bytes> sign(std::uint32_t caller, ByteView object,
+                                             Algorithm algorithm, ByteView digest) = 0;
   virtual boost::asio::awaitable<Secret> mac(std::uint32_t caller, ByteView object,
                                              const std::vector<Bytes>& chain) = 0;
   virtual boost::asio::awaitable<void> remove(std::uint32_t caller, ByteView object) = 0;

@@ -27,7 +27,8 @@ struct ControlMessage {
 };
 
 // Blocking unless the socket is not; throws Error{internal} with errno. nullopt at end of file.
-void send_control(int socket, const json::object& body, std::initializer_list<int> descriptors = {});
+void send_control(int socket, const json::object& body,
+                  std::initializer_list<int> descriptors = {});
 std::optional<ControlMessage> receive_control(int socket);
 
 }  // namespace holdfast::device

@@ -1,0 +1,279 @@
+#include "daemon/supervise/supervisor.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "daemon/base/error.h"
+#include "daemon/base/log.h"
+#include "daemon/supervise/notify.h"
+
+namespace holdfast::supervise {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kCoreSilence = 10s;  // between two signs of life
+constexpr auto kCoreStart = 60s;    // until the first: it reads keys and the audit log
+constexpr auto kCoreStop = 10s;     // to answer what is under way
+constexpr auto kDevicesStop = 2s;   // then killed; then, even if one can't die, we leave
+constexpr auto kKilled = 2s;
+
+SteadyTime now() {
+  return std::chrono::steady_clock::now();
+}
+
+std::vector<std::string> device_command(const config::Device& device,
+                                        const config::Config& config) {
+  std::vector<std::string> command{find_program("holdfast-device"),
+                                   "--name",
+                                   device.name,
+                                   "--backend",
+                                   device.backend,
+                                   "--tcti",
+                                   device.tcti,
+                                   "--log-level",
+                                   config.log_level};
+  if (!config.device_user.empty()) command.insert(command.end(), {"--user", config.device_user});
+  return command;
+}
+
+bool flag(const json::object& body, std::string_view name) {
+  const json::value* value = body.if_contains(name);
+  return value != nullptr && value->is_bool() && value->get_bool();
+}
+
+std::string text(const json::object& body, std::string_view name) {
+  const json::value* value = body.if_contains(name);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+}  // namespace
+
+Supervisor::Supervisor(config::Config config, RuntimeFolder folder, std::vector<Listener> listeners,
+                       UniqueFd ready_fd)
+    : config_(std::move(config)),
+      folder_(std::move(folder)),
+      listeners_(std::move(listeners)),
+      ready_fd_(std::move(ready_fd)),
+      core_("core", {find_program("holdfast-core"), "--config", config_.path}, folder_.lock()),
+      watchdog_(watchdog_interval()) {
+  for (const config::Device& device : config_.devices)
+    devices_.push_back(std::make_unique<Process>(device.name, device_command(device, config_)));
+  sigset_t watched;
+  sigemptyset(&watched);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&watched, signal);
+  signals_ = UniqueFd(::signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals_) throw_errno(ErrorKind::internal, "signalfd");
+}
+
+int Supervisor::run() {
+  notify_status("starting");
+  for (const auto& device : devices_) start(*device);
+  start(core_);
+  while (phase_ != Phase::over) wait();
+  remove_listeners(listeners_);
+  return status_;
+}
+
+std::vector<Process*> Supervisor::all() {
+  std::vector<Process*> processes{&core_};
+  for (const auto& device : devices_) processes.push_back(device.get());
+  return processes;
+}
+
+void Supervisor::start(Process& process) {
+  process.start();
+  if (!process.running()) return;
+  if (&process != &core_) return link(process);
+  core_heard_ = now();
+  core_spoke_ = false;
+  for (const Listener& listener : listeners_)
+    core_.tell({{"listen", listener.kind}}, {listener.socket.get()});
+  for (const auto& device : devices_) link(*device);
+}
+
+// A new pair for both: a link never outlives one of its ends.
+void Supervisor::link(Process& device) {
+  if (!core_.running() || !device.running()) return;
+  std::array<int, 2> pair{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0)
+    throw_errno(ErrorKind::internal, "socketpair");
+  const UniqueFd ends[2] = {UniqueFd(pair[0]), UniqueFd(pair[1])};
+  if (device.tell({{"link", device.name()}}, {ends[0].get()}))
+    core_.tell({{"link", device.name()}}, {ends[1].get()});
+}
+
+// One turn. What a process said is heard before its end is.
+void Supervisor::wait() {
+  const std::vector<Process*> processes = all();
+  std::vector<pollfd> ready{{signals_.get(), POLLIN, 0}};
+  for (const Process* process : processes) {
+    ready.push_back({process->control_fd(), POLLIN, 0});
+    ready.push_back({process->exit_fd(), POLLIN, 0});
+  }
+  if (::poll(ready.data(), ready.size(), timeout()) < 0 && errno != EINTR)
+    throw_errno(ErrorKind::internal, "poll");
+  if (ready[0].revents != 0) take_signals();
+  for (std::size_t i = 0; i < processes.size(); ++i) {
+    if (ready[1 + 2 * i].revents != 0) hear(*processes[i]);
+    if (ready[2 + 2 * i].revents != 0)
+      if (const auto ending = processes[i]->reap()) ended(*processes[i], *ending);
+  }
+  keep_time();
+}
+
+int Supervisor::timeout() const {
+  SteadyTime next = now() + 60s;
+  if (phase_ == Phase::running) {
+    next = std::min(next, core_.running() ? core_deadline() : core_.next_start());
+    for (const auto& device : devices_)
+      if (!device->running()) next = std::min(next, device->next_start());
+    if (watchdog_) next = std::min(next, next_watchdog_);
+  } else {
+    next = std::min(next, stop_deadline_);
+  }
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - now());
+  return static_cast<int>(std::max(left, 0ms).count());
+}
+
+SteadyTime Supervisor::core_deadline() const {
+  return core_heard_ + (core_spoke_ ? kCoreSilence : kCoreStart);
+}
+
+void Supervisor::keep_time() {
+  const auto time = now();
+  if (phase_ == Phase::running) {
+    if (core_.running() && time >= core_deadline()) {
+      log::error("core_silent", {{"pid_is", "killed"}});
+      core_.kill();
+      core_heard_ = time;
+    }
+    for (Process* process : all())
+      if (!process->running() && time >= process->next_start()) start(*process);
+    if (watchdog_ && time >= next_watchdog_) {
+      next_watchdog_ = time + *watchdog_;
+      if (core_spoke_ && time < core_deadline()) notify_watchdog();
+    }
+  } else if (time >= stop_deadline_) {
+    if (phase_ == Phase::core_stopping) return stop_devices();
+    if (std::exchange(killed_all_, true)) phase_ = Phase::over;
+    for (Process* process : all()) process->kill();
+    stop_deadline_ = time + kKilled;
+  }
+}
+
+// ---- what others say --------------------------------------------------------------------------
+
+void Supervisor::take_signals() {
+  signalfd_siginfo info{};
+  while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
+    if (info.ssi_signo == SIGHUP)
+      reload();
+    else
+      stop();
+  }
+}
+
+void Supervisor::hear(Process& process) {
+  const auto message = process.hear();
+  if (!message) return;
+  if (&process == &core_) return hear_core(message->body);
+  if (flag(message->body, "ready")) process.ready = true;
+}
+
+void Supervisor::hear_core(const json::object& body) {
+  core_heard_ = now();
+  core_spoke_ = true;
+  if (flag(body, "ready")) return became_ready(text(body, "status"));
+  if (const json::value* reloaded = body.if_contains("reloaded")) {
+    const std::string status = text(body, "status");
+    log::write(flag(body, "reloaded") ? log::Level::info : log::Level::error, "reloaded",
+               {{"done", reloaded->is_bool() && reloaded->get_bool() ? "true" : "false"},
+                {"status", status}});
+    return notify_ready(status);
+  }
+  const std::string overdue = text(body, "overdue");
+  for (const auto& device : devices_)
+    if (device->name() == overdue) {
+      log::warning("device_overdue", {{"device", overdue}});
+      device->kill();  // started again once it is reaped
+    }
+}
+
+void Supervisor::became_ready(const std::string& status) {
+  core_.ready = true;
+  was_ready_ = true;
+  log::info("ready", {{"status", status}});
+  notify_ready(status);
+  if (!ready_fd_) return;
+  try {
+    write_all(ready_fd_.get(), "ready\n", "--ready-fd");
+  } catch (const Error& error) {
+    log::warning("ready_not_told", {{"why", error.what()}});
+  }
+  ready_fd_.reset();
+}
+
+void Supervisor::ended(Process& process, const Ending& ending) {
+  if (phase_ == Phase::running) {
+    if (&process != &core_ || was_ready_ || ending.by_signal || ending.code == 0) return;
+    log::error("core_refused_to_start", {{"what_to_do", "correct what it logged above"}});
+    status_ = 1;
+    return stop();
+  }
+  if (phase_ == Phase::core_stopping && !core_.running()) stop_devices();
+  const auto processes = all();
+  if (std::none_of(processes.begin(), processes.end(), [](Process* p) { return p->running(); }))
+    phase_ = Phase::over;
+}
+
+// ---- reload and stop --------------------------------------------------------------------------
+
+void Supervisor::reload() {
+  if (phase_ != Phase::running) return;
+  notify_reloading();
+  try {
+    const config::Config fresh = config::parse(config::read_files(config_.path));
+    if (fresh != config_)
+      log::warning("restart_needed",
+                   {{"why", "[daemon], [audit] and [[device]] are read at start only"}});
+  } catch (const Error&) {
+    // The core reads the same files, keeps what runs, and says what is wrong.
+  }
+  // A core that is being started reads the files anyway, and says ready.
+  core_.tell({{"reload", true}});
+}
+
+// The second time it is an order.
+void Supervisor::stop() {
+  if (phase_ != Phase::running) {
+    for (Process* process : all()) process->kill();
+    return;
+  }
+  log::info("stopping");
+  notify_stopping();
+  phase_ = Phase::core_stopping;
+  stop_deadline_ = now() + kCoreStop;
+  if (!core_.running() || !core_.tell({{"stop", true}})) stop_devices();
+}
+
+// After the core, whose last requests need them.
+void Supervisor::stop_devices() {
+  phase_ = Phase::devices_stopping;
+  stop_deadline_ = now() + kDevicesStop;
+  core_.kill();
+  for (const auto& device : devices_) device->tell({{"stop", true}});
+  const auto processes = all();
+  if (std::none_of(processes.begin(), processes.end(), [](Process* p) { return p->running(); }))
+    phase_ = Phase::over;
+}
+
+}  // namespace holdfast::supervise

@@ -1,0 +1,2 @@
+holdfast_unit(device SOURCES device_message_test.cpp device_queue_test.cpp
+  LIBRARIES holdfast_device holdfast_test_support)
