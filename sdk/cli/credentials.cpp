@@ -1,0 +1,181 @@
+#include "sdk/cli/credentials.h"
+
+#include <fcntl.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+
+#include "daemon/base/posix.h"
+#include "sdk/cli/failure.h"
+#include "sdk/cli/output.h"
+
+namespace holdfast::cli {
+namespace {
+
+constexpr std::size_t kMaxFile = 1024 * 1024;
+constexpr std::string_view kSecret = "aws_secret_access_key";
+
+std::string_view trim(std::string_view text) {
+  const auto start = text.find_first_not_of(" \t\r");
+  if (start == std::string_view::npos) return {};
+  return text.substr(start, text.find_last_not_of(" \t\r") - start + 1);
+}
+
+struct Line {
+  std::string_view whole;    // with its newline
+  std::string_view profile;  // the section it stands in
+  std::string name;          // lower case; empty for headings, comments and blank lines
+  std::string_view value;
+  bool heading = false;
+  bool continued = false;  // indented: part of the value above
+};
+
+// As botocore's reader (Python's configparser) sees the file.
+void each_line(std::string_view text, const std::function<void(const Line&)>& visit) {
+  Line line;
+  bool after_value = false;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size() - 1) + 1;
+    line.whole = text.substr(0, end);
+    text.remove_prefix(end);
+    std::string_view body = line.whole;
+    if (body.back() == '\n') body.remove_suffix(1);
+    const std::string_view trimmed = trim(body);
+    line.heading = false;
+    line.continued = false;
+    if (trimmed.empty() || trimmed.front() == '#' || trimmed.front() == ';') {
+      line.name.clear();
+      line.value = {};
+    } else if (after_value && (body.front() == ' ' || body.front() == '\t')) {
+      line.continued = true;
+      line.value = trimmed;
+    } else if (trimmed.front() == '[' && trimmed.find(']') != std::string_view::npos) {
+      line.heading = true;
+      line.profile = trim(trimmed.substr(1, trimmed.find(']') - 1));
+      line.name.clear();
+      after_value = false;
+    } else {
+      const std::size_t mark = std::min(trimmed.find_first_of("=:"), trimmed.size());
+      line.name = std::string(trim(trimmed.substr(0, mark)));
+      std::transform(line.name.begin(), line.name.end(), line.name.begin(),
+                     [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+      line.value = mark < trimmed.size() ? trim(trimmed.substr(mark + 1)) : std::string_view{};
+      after_value = true;
+    }
+    visit(line);
+  }
+}
+
+[[noreturn]] void fail(const std::string& message, const std::string& advice = {}) {
+  throw Failure(Exit::failed, message, advice);
+}
+
+}  // namespace
+
+std::string credentials_path() {
+  if (const char* path = std::getenv("AWS_SHARED_CREDENTIALS_FILE"); path && *path) return path;
+  const char* home = std::getenv("HOME");
+  if (home && *home) return std::string(home) + "/.aws/credentials";
+  if (const passwd* user = getpwuid(geteuid()))
+    return std::string(user->pw_dir) + "/.aws/credentials";
+  fail("there is no home folder to look in", "name the file: AWS_SHARED_CREDENTIALS_FILE=…");
+}
+
+SecretText read_credentials_file(const std::string& path) {
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd)
+    fail("can't read " + path + ": " + std::strerror(errno),
+         "name another file with AWS_SHARED_CREDENTIALS_FILE, or leave --profile out and give the "
+         "secret "
+         "on standard input");
+  SecretText text(kMaxFile + 1);
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const ssize_t got = ::read(fd.get(), text.data() + size, text.size() - size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail("can't read " + path + ": " + std::strerror(errno));
+    if (got == 0) break;
+    size += static_cast<std::size_t>(got);
+  }
+  if (size > kMaxFile) fail(path + " is larger than 1 MiB", "is it a credentials file?");
+  text.resize(size);
+  return text;
+}
+
+Credentials find_credentials(std::string_view text, const std::string& profile,
+                             const std::string& path) {
+  int sections = 0;
+  bool temporary = false, broken = false, twice = false;
+  std::string_view id, secret, last;
+  std::string known, last_name;
+  each_line(text, [&](const Line& line) {
+    if (line.heading) {
+      if (line.profile == profile) ++sections;
+      known += (known.empty() ? "" : ", ") + printable(line.profile);
+    }
+    if (line.profile != profile || line.heading) return;
+    const auto take = [&](std::string_view& value) {
+      if (!value.empty()) twice = true;
+      value = line.value;
+    };
+    if (line.continued) {
+      broken = broken || last_name == kSecret || last_name == "aws_access_key_id";
+      return;
+    }
+    if (line.name.empty()) return;
+    last_name = line.name;
+    if (line.name == "aws_access_key_id") take(id);
+    if (line.name == kSecret) take(secret);
+    if (line.name == "aws_session_token" || line.name == "aws_security_token") temporary = true;
+  });
+  const std::string where = path + ", profile " + printable(profile);
+  if (sections == 0)
+    fail(path + " has no profile " + printable(profile),
+         "it has: " + (known.empty() ? "none" : known));
+  if (sections > 1 || twice || broken)
+    fail(where + ": a section or value stands there twice, or goes on over several lines",
+         "make it one section with one line a value");
+  if (id.empty() || secret.empty())
+    fail(where + ": aws_access_key_id or aws_secret_access_key is missing",
+         "choose a profile that holds both, or give the secret on standard input");
+  if (temporary || id.starts_with("ASIA"))
+    fail(where +
+             ": these are temporary credentials, which expire within hours: nothing worth sealing",
+         "import the long-term key (AKIA…) they were made from");
+  return {std::string(id), Secret(as_bytes(secret))};
+}
+
+SecretText without_secret(std::string_view text, const std::string& profile) {
+  SecretText out;
+  out.reserve(text.size());
+  bool dropping = false;
+  each_line(text, [&](const Line& line) {
+    if (line.continued && dropping) return;
+    dropping = !line.heading && line.profile == profile && line.name == kSecret;
+    if (!dropping) out.insert(out.end(), line.whole.begin(), line.whole.end());
+  });
+  return out;
+}
+
+void remove_plaintext(const std::string& path, const std::string& profile) {
+  struct stat info {};
+  const std::string by_hand = "remove the line aws_secret_access_key of this profile by hand";
+  if (lstat(path.c_str(), &info) != 0)
+    fail("can't look at " + path + ": " + std::strerror(errno), by_hand);
+  if (!S_ISREG(info.st_mode))
+    fail(path + " is a symbolic link or no plain file: not touched", by_hand);
+  if (info.st_nlink != 1)
+    fail(path + " has a second hard link, which would keep the secret", by_hand);
+  if (info.st_uid != geteuid()) fail(path + " belongs to another user: not touched", by_hand);
+  const SecretText text = read_credentials_file(path);
+  const SecretText rest = without_secret({text.data(), text.size()}, profile);
+  replace_file(path, {rest.data(), rest.size()}, info.st_mode & 07777);
+}
+
+}  // namespace holdfast::cli

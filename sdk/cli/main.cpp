@@ -1,0 +1,5 @@
+#include "sdk/cli/command.h"
+
+int main(int argc, char** argv) {
+  return holdfast::cli::run(argc, argv);
+}
