@@ -12,10 +12,10 @@ namespace holdfast::tpm {
 // The caller owns the backend and destroys it before it opens the same TPM again. Throws Error:
 // device_unavailable in most cases.
 //
-// Calls block, without a deadline of their own, for as long as the TPM takes; the process around
-// this has to end an overdue one. It also has to block signals in this thread: an EINTR in the TCTI
-// breaks ESAPI's context (tpm2-tss issue 3086). Sets TSS2_LOG, unless it is set, so that tpm2-tss
-// prints nothing.
+// Calls block, without a deadline of their own, for as long as the TPM takes; the process around this
+// has to end an overdue one. It also has to block signals in this thread: an EINTR in the TCTI breaks
+// ESAPI's context (tpm2-tss issue 3086), and a TCTI over a socket whose other end is gone raises
+// SIGPIPE. Sets TSS2_LOG, unless it is set, so that tpm2-tss prints nothing.
 std::unique_ptr<Backend> open(const std::string& tcti);
 
 }  // namespace holdfast::tpm

@@ -32,6 +32,11 @@ UniqueFd connect_to(const std::string& path) {
 
 }  // namespace
 
+Swtpm::Swtpm() {
+  ::signal(SIGPIPE, SIG_IGN);
+  start();
+}
+
 void Swtpm::kill() {
   if (pid_ < 0) return;
   ::kill(pid_, SIGKILL);

@@ -1,0 +1,28 @@
+// The suite: what daemon/key/backend.h promises.
+#pragma once
+
+#include "tests/contract/subject.h"
+#include "tests/support/require.h"
+
+namespace holdfast::test {
+
+class BackendContract : public testing::TestWithParam<Subject> {
+ protected:
+  void SetUp() override {
+    if (GetParam().program != nullptr)
+      HOLDFAST_REQUIRE_PROGRAM(GetParam().program, GetParam().package);
+    devices_ = GetParam().make();
+    backend_ = devices_->open();
+  }
+
+  // The same device in a new backend.
+  void reopen() {
+    backend_.reset();
+    backend_ = devices_->open();
+  }
+
+  std::unique_ptr<Devices> devices_;
+  std::unique_ptr<Backend> backend_;
+};
+
+}  // namespace holdfast::test

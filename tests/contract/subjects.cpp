@@ -1,0 +1,33 @@
+// Every backend there is.
+#include "tests/contract/backend_test.h"
+#include "tests/support/fake_backend.h"
+#include "tests/support/swtpm.h"
+#include "tpm/backend.h"
+
+namespace holdfast::test {
+namespace {
+
+class FakeDevices final : public Devices {
+  std::unique_ptr<Backend> open() override { return mine_->open(); }
+  std::unique_ptr<Backend> open_other() override { return other_->open(); }
+  std::shared_ptr<FakeDevice> mine_ = FakeDevice::make(), other_ = FakeDevice::make();
+};
+
+class TpmDevices final : public Devices {
+  std::unique_ptr<Backend> open() override { return tpm::open(mine_.tcti()); }
+  std::unique_ptr<Backend> open_other() override { return tpm::open(other_.tcti()); }
+  Swtpm mine_, other_;
+};
+
+template <class Kind>
+std::unique_ptr<Devices> make() {
+  return std::make_unique<Kind>();
+}
+
+INSTANTIATE_TEST_SUITE_P(Fake, BackendContract, testing::Values(Subject{make<FakeDevices>}));
+INSTANTIATE_TEST_SUITE_P(Tpm, BackendContract,
+                         testing::Values(Subject{make<TpmDevices>, "swtpm", "swtpm"}));
+// The device process over its socketpair goes here, as Process, and into CMakeLists.txt.
+
+}  // namespace
+}  // namespace holdfast::test

@@ -1,0 +1,91 @@
+// What an import leaves behind in our memory.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <string>
+
+#include "daemon/base/posix.h"
+#include "tests/contract/crypto.h"
+#include "tests/support/swtpm.h"
+#include "tpm/backend.h"
+
+namespace holdfast::test {
+namespace {
+
+// Searches this process's writable memory. Its own buffer is a mapping apart, which it leaves out: else what it
+// reads would be found again.
+class MemorySearch {
+ public:
+  ~MemorySearch() { ::munmap(buffer_, kBuffer); }
+
+  // How often a text lies there that is given with every byte inverted, so that the needle is no hit.
+  int count(ByteView inverted) {
+    std::ifstream maps("/proc/self/maps");
+    int found = 0;
+    for (std::string line; std::getline(maps, line);) {
+      std::uintptr_t first = 0, last = 0;
+      char permissions[5] = {};
+      if (std::sscanf(line.c_str(), "%lx-%lx %4s", &first, &last, permissions) != 3 ||
+          permissions[1] != 'w' || first == reinterpret_cast<std::uintptr_t>(buffer_))
+        continue;
+      // The pieces overlap, for what lies across their ends.
+      for (; first < last; first += kBuffer - inverted.size()) {
+        const auto size = std::min<std::uintptr_t>(kBuffer, last - first);
+        const ssize_t got = ::pread(memory_.get(), buffer_, size, static_cast<off_t>(first));
+        if (got > 0) found += count_in({buffer_, static_cast<std::size_t>(got)}, inverted);
+      }
+    }
+    return found;
+  }
+
+ private:
+  static constexpr std::size_t kBuffer = 1 << 20;
+
+  static int count_in(ByteView memory, ByteView inverted) {
+    const auto is_inverse = [](std::uint8_t a, std::uint8_t b) {
+      return static_cast<std::uint8_t>(~a) == b;
+    };
+    int found = 0;
+    for (auto at = memory.begin(); (at = std::search(at, memory.end(), inverted.begin(),
+                                                     inverted.end(), is_inverse)) != memory.end();
+         ++at)
+      ++found;
+    return found;
+  }
+
+  UniqueFd memory_{::open("/proc/self/mem", O_RDONLY | O_CLOEXEC)};
+  std::uint8_t* buffer_ = static_cast<std::uint8_t*>(
+      ::mmap(nullptr, kBuffer, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+};
+
+TEST(TpmSecret, LeavesNoTraceAfterImport) {
+#ifdef HOLDFAST_SANITIZED
+  GTEST_SKIP() << "sanitizers keep freed memory";
+#endif
+  HOLDFAST_REQUIRE_SWTPM();
+  const Swtpm tpm;
+  const auto backend = tpm::open(tpm.tcti());
+  MemorySearch search;
+  const Bytes inverted = random_bytes(48);
+  // In pieces: what overwrote a buffer in part has left one of them.
+  const auto expect_in_memory = [&](int copies) {
+    for (const std::size_t piece : {0, 16, 32})
+      EXPECT_EQ(search.count(ByteView(inverted).subspan(piece, 16)), copies) << piece;
+  };
+  {
+    Secret secret(inverted.size());
+    std::transform(inverted.begin(), inverted.end(), secret.writable().begin(),
+                   [](std::uint8_t byte) { return static_cast<std::uint8_t>(~byte); });
+    expect_in_memory(1);  // the control: the search finds it
+    backend->import_secret(secret);
+    expect_in_memory(1);
+  }
+  expect_in_memory(0);
+}
+
+}  // namespace
+}  // namespace holdfast::test
