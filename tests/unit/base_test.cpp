@@ -53,6 +53,14 @@ TEST(Rfc3339, IsReadStrictlyAndWrittenBack) {
   EXPECT_EQ(to_iso8601_basic(*from_rfc3339("2015-08-30T12:36:00Z")), "20150830T123600Z");
 }
 
+TEST(Rfc3339, RefusesAYearThatWouldWrapRound) {
+  for (const char* text : {"0000-01-01T00:00:00Z", "1677-12-31T23:59:59Z", "2262-01-01T00:00:00Z",
+                           "2610-07-22T00:00:00Z", "9999-12-31T23:59:59Z"})
+    EXPECT_FALSE(from_rfc3339(text)) << text;
+  for (const char* text : {"1678-01-01T00:00:00Z", "2261-12-31T23:59:59Z"})
+    EXPECT_EQ(to_rfc3339(*from_rfc3339(text)), text);
+}
+
 TEST(Duration, TakesDigitsAndOneUnit) {
   EXPECT_EQ(parse_duration("500ms"), 500ms);
   EXPECT_EQ(parse_duration("5m"), 5min);
