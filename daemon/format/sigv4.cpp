@@ -1,5 +1,7 @@
 #include "daemon/format/sigv4.h"
 
+#include <algorithm>
+
 #include "daemon/base/openssl.h"
 #include "daemon/format/uri.h"
 
@@ -51,16 +53,17 @@ json::object Sigv4Request::reply(const Sigv4Bytes& bytes, const std::string& sig
   std::string url = url_;
   if (presigned_) {
     // A url without a path is sent with one.
-    if (url.find_first_of("/?", url.find("//") + 2) == std::string::npos) url.push_back('/');
-    const bool has_query = url.find('?') != std::string::npos;
-    char separator = has_query ? '&' : '?';
-    if (url.ends_with('?')) url.pop_back(), separator = '?';
+    const std::size_t path = std::min(url.find_first_of("/?", url.find("//") + 2), url.size());
+    if (path == url.size() || url[path] == '?') url.insert(path, 1, '/');
+    const std::size_t question = url.find('?');
+    if (question == std::string::npos)
+      url.push_back('?');
+    else if (question + 1 < url.size())
+      url.push_back('&');
     for (const Parameter& parameter : presigning(bytes.credential)) {
-      url.push_back(separator);
-      url.append(parameter.name).append("=").append(percent_encode(parameter.value));
-      separator = '&';
+      url.append(parameter.name).append("=").append(percent_encode(parameter.value)).append("&");
     }
-    url.append("&X-Amz-Signature=").append(signature_hex);
+    url.append("X-Amz-Signature=").append(signature_hex);
   } else {
     std::string authorization(kAlgorithm);
     authorization.append(" Credential=").append(bytes.credential);

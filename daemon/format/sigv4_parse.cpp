@@ -58,7 +58,7 @@ SystemTime read_time(Fields& fields, SystemTime now) {
   if (!text) return floor<seconds>(now);
   const auto time = from_rfc3339(*text);
   if (!time || *time < SystemTime{})
-    fields.fail("time", "has to be UTC from 1970 on, as 2026-01-01T00:00:00Z");
+    fields.fail("time", "has to be UTC from 1970 to 2261, as 2026-01-01T00:00:00Z");
   return *time;
 }
 
