@@ -1,5 +1,6 @@
 """holdfastd under test: its configuration, its start and end, its parts."""
 
+import fcntl
 import json
 import os
 import signal
@@ -48,6 +49,7 @@ class Daemon:
         self.log = os.path.join(self.folder, "holdfastd.log")
         self.environment = dict(os.environ, **(environment or {}))
         self.process = None
+        self._ready_end = None
         os.makedirs(os.path.dirname(self.policy), exist_ok=True)
         self.write_config(tcti, settings, audit, allow_software)
         self.write_policy(grants)
@@ -70,12 +72,16 @@ class Daemon:
     def start(self, seconds=60, **options):
         self.launch(**options)
         wait_until(self._ready, seconds, f"holdfastd says it is ready (see {self.log})")
-        os.close(self._ready_end)
 
     def launch(self, pass_fds=(), environment=None, wrapper=()):
         """Starts without waiting; `wrapper` is put before the command."""
-        self._ready_end, write_end = os.pipe()
+        if self._ready_end is not None:
+            os.close(self._ready_end)
+        self._ready_end, low_end = os.pipe()
         os.set_blocking(self._ready_end, False)
+        # Out of the way of the numbers that socket activation fixes.
+        write_end = fcntl.fcntl(low_end, fcntl.F_DUPFD_CLOEXEC, 100)
+        os.close(low_end)
         self.process = start(
             [*wrapper, program("holdfastd"), "--config", self.config, "--ready-fd", str(write_end)],
             self.log,
