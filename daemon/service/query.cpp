@@ -1,24 +1,25 @@
 #include "daemon/service/query.h"
 
 #include <algorithm>
+#include <boost/algorithm/string/split.hpp>
 #include <charconv>
+#include <vector>
 
 #include "daemon/base/error.h"
 
 namespace holdfast {
 
 Query::Query(std::string_view text, std::initializer_list<std::string_view> known) {
-  while (!text.empty()) {
-    const auto end = std::min(text.find('&'), text.size());
-    const std::string_view pair = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    const auto equals = std::min(pair.find('='), pair.size());
-    const std::string_view name = pair.substr(0, equals);
+  std::vector<std::string> pairs;
+  if (!text.empty()) boost::algorithm::split(pairs, text, [](char c) { return c == '&'; });
+  for (const std::string& pair : pairs) {
+    const auto equals = pair.find('=');
+    const std::string name = pair.substr(0, equals);
     if (std::ranges::find(known, name) == known.end())
       throw Error(ErrorKind::invalid_request,
-                  "query: " + std::string(name.substr(0, 64)) + " is not a known name");
-    if (!values_.emplace(name, pair.substr(std::min(equals + 1, pair.size()))).second)
-      throw Error(ErrorKind::invalid_request, "query: " + std::string(name) + " is given twice");
+                  "query: " + name.substr(0, 64) + " is not a known name");
+    if (!values_.emplace(name, equals == std::string::npos ? "" : pair.substr(equals + 1)).second)
+      throw Error(ErrorKind::invalid_request, "query: " + name + " is given twice");
   }
 }
 
