@@ -73,6 +73,8 @@ void append_details(std::string& out, const Details& details) {
   append_field(out, "label", caller.label);
   out.push_back('}');
   append_facts(out, details.facts);
+  if (details.skew.count() != 0)
+    append_field(out, "skew_seconds", static_cast<std::uint64_t>(details.skew.count()));
   out.push_back('}');
 }
 
