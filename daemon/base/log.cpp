@@ -58,11 +58,13 @@ Level level_from(std::string_view name) noexcept {
 
 void start(std::string_view program, Level least) {
   to_journal = std::getenv("JOURNAL_STREAM") != nullptr;
-  logger->set_level(native(least));
+  show(least);
   logger->set_pattern(
       to_journal ? "%v" : "%Y-%m-%dT%H:%M:%S.%eZ " + std::string(program) + "[%P] %l %v",
       spdlog::pattern_time_type::utc);
 }
+
+void show(Level least) { logger->set_level(native(least)); }
 
 void write(Level level, std::string_view event, std::initializer_list<Field> fields) {
   if (!logger->should_log(native(level))) return;

@@ -23,6 +23,9 @@ struct Field {
 // (JOURNAL_STREAM) lines carry the journal's priority prefix instead of a time.
 void start(std::string_view program, Level least);
 
+// Changes the least level that is shown.
+void show(Level least);
+
 void write(Level level, std::string_view event, std::initializer_list<Field> fields = {});
 inline void debug(std::string_view event, std::initializer_list<Field> fields = {}) {
   write(Level::debug, event, fields);

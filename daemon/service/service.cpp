@@ -22,12 +22,14 @@ device::Client& Service::device(const std::string& name) const {
 
 boost::asio::awaitable<void> reload(Service& service) {
   std::shared_ptr<const policy::Policy> fresh;
+  std::string log_level;
   // Names of users are looked up here, which may take its time: not on the loop.
   co_await service.audit->run([&] {
     const std::vector<config::File> files = config::read_files(service.config.path);
-    config::parse(files);
+    log_level = config::parse(files).log_level;
     fresh = load_policy(files);
   });
+  log::show(log::level_from(log_level));
   service.policy = std::move(fresh);
   service.limiter = policy::Limiter(*service.policy);
   log::info("policy_loaded", {{"digest", service.policy->digest()},
