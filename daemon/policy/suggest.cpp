@@ -84,16 +84,24 @@ Literal literal(std::string_view value, bool may_be_empty) {
   for (const char c : value)
     if (c != '*' || !made.pattern.ends_with("**")) made.pattern.push_back(c);
   made.wider = value.find('*') != std::string_view::npos;
-  while (made.pattern.size() > kMaxPatternBytes || quote(made.pattern).size() > kMaxQuoted) {
-    // A whole character (RFC 3629 §3), then the stars for it and for what went before.
-    made.wider = true;
-    while (made.pattern.ends_with('*')) made.pattern.pop_back();
-    while ((static_cast<unsigned char>(made.pattern.back()) & 0xC0) == 0x80)
-      made.pattern.pop_back();
-    made.pattern.pop_back();
-    while (made.pattern.ends_with('*')) made.pattern.pop_back();
-    made.pattern.append("**");
+  if (made.pattern.size() <= kMaxPatternBytes && quote(made.pattern).size() <= kMaxQuoted)
+    return made;
+
+  // As many whole characters as fit, then the stars for what went.
+  made.wider = true;
+  std::size_t kept = 0, quoted = 0;
+  while (kept < made.pattern.size()) {
+    std::size_t end = kept + 1;
+    while (end < made.pattern.size() &&
+           (static_cast<unsigned char>(made.pattern[end]) & 0xC0) == 0x80)
+      ++end;  // RFC 3629 §3: a byte that continues a character
+    quoted += quote(std::string_view(made.pattern).substr(kept, end - kept)).size();
+    if (end + 2 > kMaxPatternBytes || quoted > kMaxQuoted) break;
+    kept = end;
   }
+  made.pattern.resize(kept);
+  while (made.pattern.ends_with('*')) made.pattern.pop_back();
+  made.pattern.append("**");
   return made;
 }
 
