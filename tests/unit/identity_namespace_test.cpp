@@ -58,11 +58,7 @@ int reuse_once(const Listener& listener) {
   Leash leash;
   int started[2];
   if (::pipe2(started, O_CLOEXEC) != 0) return 3;
-  const pid_t victim = fork_to([&] {
-    ::dup2(leash.ends[0], 0);
-    ::execl("/usr/bin/cat", "cat", static_cast<char*>(nullptr));
-    return 127;
-  });
+  const pid_t victim = fork_to([&] { return become_cat("/usr/bin/cat", leash); });
   ::close(started[1]);
   char c;
   while (::read(started[0], &c, 1) > 0) {

@@ -105,11 +105,7 @@ TEST(Executable, IsKnownWhereOnlyRootCouldHaveWrittenIt) {
   Leash leash;
   int ready[2];
   ASSERT_EQ(::pipe2(ready, O_CLOEXEC), 0);
-  const pid_t child = fork_to([&] {
-    ::dup2(leash.ends[0], 0);
-    ::execl("/usr/bin/cat", "cat", static_cast<char*>(nullptr));
-    return 127;
-  });
+  const pid_t child = fork_to([&] { return become_cat("/usr/bin/cat", leash); });
   ::close(ready[1]);
   char c;
   EXPECT_EQ(::read(ready[0], &c, 1), 0);  // exec closed the child's end
@@ -129,11 +125,7 @@ TEST(Executable, IsUnknownWhereOthersCouldHaveWrittenIt) {
   Leash leash;
   int ready[2];
   ASSERT_EQ(::pipe2(ready, O_CLOEXEC), 0);
-  const pid_t child = fork_to([&] {
-    ::dup2(leash.ends[0], 0);
-    ::execl(copy.c_str(), "cat", static_cast<char*>(nullptr));
-    return 127;
-  });
+  const pid_t child = fork_to([&] { return become_cat(copy, leash); });
   ::close(ready[1]);
   char c;
   EXPECT_EQ(::read(ready[0], &c, 1), 0);

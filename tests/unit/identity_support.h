@@ -101,6 +101,14 @@ struct Leash {
   int ends[2] = {-1, -1};
 };
 
+// In a child: becomes `program`, a cat, until the leash is released.
+inline int become_cat(const std::string& program, const Leash& leash) {
+  ::dup2(leash.ends[0], STDIN_FILENO);
+  ::dup2(::open("/dev/null", O_WRONLY | O_CLOEXEC), STDOUT_FILENO);
+  ::execl(program.c_str(), "cat", static_cast<char*>(nullptr));
+  return 127;
+}
+
 #define NEEDS_ROOT() \
   if (::geteuid() != 0) GTEST_SKIP() << "needs root"
 
