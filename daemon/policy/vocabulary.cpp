@@ -13,8 +13,9 @@ std::optional<FactKind> fact_kind(std::string_view name) {
   if (name == "typ") return FactKind{.closed = true};
   if (name == "signing_options" || name == "encoded_path")
     return FactKind{.form = FactForm::permission, .closed = true};
-  // S3 then reads from a place that neither path nor bucket shows.
-  if (name == "header.x-amz-copy-source") return FactKind{.closed = true};
+  // S3 then reads from a place that neither path nor bucket shows: its value is a path itself.
+  if (name == "header.x-amz-copy-source")
+    return FactKind{.pattern = PatternKind::path, .closed = true};
   for (const std::string_view prefix : {"query.", "header.", "claim."})
     if (name.starts_with(prefix) && (name.size() > prefix.size() || prefix == "query."))
       return FactKind{.closed = prefix == "claim."};

@@ -240,6 +240,13 @@ TEST(PolicyFacts, EachHasItsKindOfPattern) {
   EXPECT_TRUE(with_facts("\"header.x\" = \"a*\"", {{"header.x", "a/b"}}));
 }
 
+TEST(PolicyFacts, CopySourceIsAPath) {
+  const std::string own = "\"header.x-amz-copy-source\" = \"/bucket/own-*\"";
+  EXPECT_TRUE(with_facts(own, {{"header.x-amz-copy-source", "/bucket/own-1"}}));
+  for (const char* no : {"/bucket/own-1/../a", "bucket/own-1", "/BUCKET/own-1", "/bucket/a"})
+    EXPECT_FALSE(with_facts(own, {{"header.x-amz-copy-source", no}})) << no;
+}
+
 TEST(PolicyFacts, ExpiresInIsAMaximum) {
   EXPECT_TRUE(with_facts("expires_in = 900", {{"expires_in", "900"}}));
   EXPECT_TRUE(with_facts("expires_in = 900", {{"expires_in", "1"}}));
