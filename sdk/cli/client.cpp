@@ -2,7 +2,9 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
+#include <array>
 #include <boost/beast/http.hpp>
 #include <cerrno>
 #include <filesystem>
@@ -27,14 +29,16 @@ class Stream {
 
   template <class Buffers>
   std::size_t read_some(const Buffers& buffers, error_code& ec) {
-    const asio::mutable_buffer buffer = first<asio::mutable_buffer>(buffers);
-    return transfer(POLLIN, ec, [&] { return ::recv(fd_, buffer.data(), buffer.size(), 0); });
+    std::array<iovec, kPieces> pieces{};
+    msghdr message = gather<asio::mutable_buffer>(buffers, pieces);
+    return transfer(POLLIN, ec, [&] { return ::recvmsg(fd_, &message, 0); });
   }
+  // One call for all of Beast's pieces, so that a request usually arrives in one piece.
   template <class Buffers>
   std::size_t write_some(const Buffers& buffers, error_code& ec) {
-    const asio::const_buffer buffer = first<asio::const_buffer>(buffers);
-    return transfer(POLLOUT, ec,
-                    [&] { return ::send(fd_, buffer.data(), buffer.size(), MSG_NOSIGNAL); });
+    std::array<iovec, kPieces> pieces{};
+    msghdr message = gather<asio::const_buffer>(buffers, pieces);
+    return transfer(POLLOUT, ec, [&] { return ::sendmsg(fd_, &message, MSG_NOSIGNAL); });
   }
   template <class Buffers>
   std::size_t read_some(const Buffers& buffers) {
@@ -46,12 +50,20 @@ class Stream {
   }
 
  private:
+  static constexpr std::size_t kPieces = 32;
+
   template <class Buffer, class Buffers>
-  static Buffer first(const Buffers& buffers) {
-    for (auto it = asio::buffer_sequence_begin(buffers); it != asio::buffer_sequence_end(buffers);
-         ++it)
-      if (Buffer buffer(*it); buffer.size() > 0) return buffer;
-    return {};
+  static msghdr gather(const Buffers& buffers, std::array<iovec, kPieces>& pieces) {
+    std::size_t count = 0;
+    for (auto it = asio::buffer_sequence_begin(buffers);
+         it != asio::buffer_sequence_end(buffers) && count < kPieces; ++it)
+      if (const Buffer buffer(*it); buffer.size() > 0)
+        pieces[count++] = {const_cast<void*>(static_cast<const void*>(buffer.data())),
+                           buffer.size()};
+    msghdr message{};
+    message.msg_iov = pieces.data();
+    message.msg_iovlen = count;
+    return message;
   }
 
   template <class Buffers>
