@@ -45,7 +45,7 @@ class DiskSide {
     });
   }
 
-  bool has_log() const { return static_cast<bool>(log_); }
+  void close() { log_.reset(); }
 
  private:
   template <class Step>
@@ -123,7 +123,7 @@ struct Worker::Shared {
                               [&] { return stopping || !records.empty() || !works.empty(); });
         group.swap(records);
         chores.swap(works);
-        if (abandoned) return;
+        if (abandoned) return disk.close();
         last = stopping && group.empty() && chores.empty();
       }
       if (last) break;
@@ -132,6 +132,7 @@ struct Worker::Shared {
       store_checkpoint(idle);
     }
     store_checkpoint(true);
+    disk.close();
     const std::lock_guard lock(mutex);
     has_ended = true;
     ended.notify_all();

@@ -109,6 +109,7 @@ class DiskWriter final : public Writer {
 
   void stop() override {
     if (std::exchange(stopped_, true)) return;
+    tick_.cancel();
     if (worker_.stop(std::max(patience_, kStopPatience))) return;
     log::error("audit_stop_gave_up",
                {{"reason", stall_text()}, {"records", std::to_string(waiting_.size())}});
@@ -194,7 +195,7 @@ class DiskWriter final : public Writer {
   void tick() {
     tick_.expires_after(tick_every_);
     tick_.async_wait([this, alive = std::weak_ptr(alive_)](const boost::system::error_code&) {
-      if (alive.expired()) return;
+      if (alive.expired() || stopped_) return;
       std::vector<Waiting> late;
       const auto now = Steady::now();
       for (Waiting& one : waiting_) {
