@@ -55,29 +55,37 @@ class LinkedClient final : public Client {
   const DeviceDescription& description() const override { return description_; }
   const std::string& name() const override { return name_; }
 
+  // Each command is a local of the coroutine: g++ 12 destroys temporaries in a co_await twice.
   asio::awaitable<DeviceKey> create(std::uint32_t caller, KeyType type) override {
-    co_return std::get<DeviceKey>(co_await perform(caller, Create{type}));
+    const Command command = Create{type};
+    Answer answer = co_await perform(caller, command);
+    co_return std::get<DeviceKey>(std::move(answer));
   }
   asio::awaitable<DeviceKey> import_secret(std::uint32_t caller, const Secret& secret) override {
-    co_return std::get<DeviceKey>(co_await perform(caller, ImportSecret{secret.clone()}));
+    const Command command = ImportSecret{secret.clone()};
+    Answer answer = co_await perform(caller, command);
+    co_return std::get<DeviceKey>(std::move(answer));
   }
   asio::awaitable<Bytes> sign(std::uint32_t caller, ByteView object, Algorithm algorithm,
                               ByteView digest) override {
-    Answer answer = co_await perform(
-        caller, Sign{{object.begin(), object.end()}, algorithm, {digest.begin(), digest.end()}});
-    co_return std::move(std::get<Signature>(answer).bytes);
+    const Command command =
+        Sign{{object.begin(), object.end()}, algorithm, {digest.begin(), digest.end()}};
+    Answer answer = co_await perform(caller, command);
+    co_return std::get<Signature>(std::move(answer)).bytes;
   }
   asio::awaitable<Secret> mac(std::uint32_t caller, ByteView object,
                               const std::vector<Bytes>& chain) override {
-    Answer answer = co_await perform(caller, Mac{{object.begin(), object.end()}, chain});
-    co_return std::move(std::get<Secret>(answer));
+    const Command command = Mac{{object.begin(), object.end()}, chain};
+    Answer answer = co_await perform(caller, command);
+    co_return std::get<Secret>(std::move(answer));
   }
   asio::awaitable<void> remove(std::uint32_t caller, ByteView object) override {
-    co_await perform(caller, Remove{{object.begin(), object.end()}});
+    const Command command = Remove{{object.begin(), object.end()}};
+    co_await perform(caller, command);
   }
 
  private:
-  asio::awaitable<Answer> perform(std::uint32_t caller, Command command);
+  asio::awaitable<Answer> perform(std::uint32_t caller, const Command& command);
   Pending prepare(std::uint32_t caller, const Command& command);
   void submit(Pending pending);
   void pump();
@@ -123,19 +131,20 @@ class LinkedClient final : public Client {
 
 // ---- from the callers -------------------------------------------------------------------------
 
-asio::awaitable<Answer> LinkedClient::perform(std::uint32_t caller, Command command) {
+asio::awaitable<Answer> LinkedClient::perform(std::uint32_t caller, const Command& command) {
   if (stopped_ || state_ == State::unavailable || state_ == State::refused)
     throw Error(ErrorKind::device_unavailable,
                 "device " + name_ + ": " + (stopped_ ? "the daemon is stopping" : reason_));
   if (!queue_.has_room(caller))
     throw Error(ErrorKind::overloaded, "too many commands wait for device " + name_);
+  Pending pending = prepare(caller, command);
   co_return co_await asio::async_initiate<const asio::use_awaitable_t<>&,
                                           void(std::exception_ptr, Answer)>(
-      [this](auto handler, Pending pending) {
+      [this, &pending](auto handler) {
         pending.completion = Completion(std::move(handler));
         submit(std::move(pending));
       },
-      asio::use_awaitable, prepare(caller, command));
+      asio::use_awaitable);
 }
 
 Pending LinkedClient::prepare(std::uint32_t caller, const Command& command) {
@@ -275,9 +284,9 @@ void LinkedClient::enter(State state, std::string reason) {
 void LinkedClient::finish(Pending& pending, std::exception_ptr error, Answer answer) {
   if (!pending.completion) return;
   // Posted, so that nothing runs in the middle of this object's own work.
-  asio::post(loop_, [completion = std::exchange(pending.completion, {}), error = std::move(error),
+  asio::post(loop_, [completion = std::move(pending.completion), error = std::move(error),
                      answer = std::move(answer)]() mutable {
-    std::move(completion)(std::move(error), std::move(answer));
+    completion(std::move(error), std::move(answer));
   });
 }
 

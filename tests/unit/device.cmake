@@ -1,2 +1,3 @@
-holdfast_unit(device SOURCES device_message_test.cpp device_queue_test.cpp
+holdfast_unit(device
+  SOURCES device_message_test.cpp device_queue_test.cpp device_client_test.cpp device_process_test.cpp
   LIBRARIES holdfast_device holdfast_test_support)

@@ -1,0 +1,157 @@
+// THREATS row 7: what a vendor's module does to its process costs only that process.
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <list>
+
+#include "tests/unit/device_support.h"
+
+namespace holdfast::device {
+namespace {
+
+// Does to its process what the first link of the chain says.
+class VendorModule final : public Backend {
+ public:
+  VendorModule() { description_.commands_in_flight = 2; }
+  const DeviceDescription& describe() const override { return description_; }
+  DeviceKey create(KeyType) override {
+    std::raise(SIGKILL);
+    return {};
+  }
+  DeviceKey import_secret(const Secret&) override { return {{1}, {}}; }
+  Bytes sign(ByteView, Algorithm, ByteView) override { return Bytes(64, 1); }
+  Secret mac(ByteView, const std::vector<Bytes>& chain) override {
+    const std::string_view wish = as_text(chain.at(0));
+    if (wish == "crash") std::raise(SIGSEGV);
+    if (wish == "abort") std::abort();
+    if (wish == "exit") ::_exit(3);
+    if (wish == "throw") throw std::string("an exception of no known type");
+    if (wish == "hang")
+      for (;;) ::pause();
+    return Secret(Bytes(32, 5));
+  }
+  void remove(ByteView) override {}
+  void check() override {}
+
+ private:
+  DeviceDescription description_;
+};
+
+// A real child, ended and reaped when this is destroyed.
+class Child {
+ public:
+  Child() {
+    auto [ours, theirs] = make_pair_of_sockets();
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      ours.reset();
+      ::signal(SIGSEGV, SIG_DFL);  // not the sanitizer's
+      ::signal(SIGABRT, SIG_DFL);
+      // As in main(): what nobody catches ends the process, not in the test framework.
+      [&]() noexcept { serve(theirs.get(), [] { return std::make_unique<VendorModule>(); }); }();
+      ::_exit(0);
+    }
+    control_ = std::move(ours);
+  }
+  ~Child() { end(); }
+  void end() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = 0;
+  }
+  UniqueFd link() {
+    auto [core, device] = make_pair_of_sockets();
+    send_control(control_.get(), {{"link", "vendor"}}, {device.get()});
+    return std::move(core);
+  }
+
+ private:
+  pid_t pid_ = 0;
+  UniqueFd control_;
+};
+
+class DeviceProcess : public DeviceClientTest {
+ protected:
+  // Outlives the command, which begins later.
+  const std::vector<Bytes>& wish(std::string_view text) {
+    return wishes_.emplace_back(1, Bytes(text.begin(), text.end()));
+  }
+  const Bytes object_{1};
+  std::list<std::vector<Bytes>> wishes_;
+};
+
+TEST_F(DeviceProcess, ACrashAnExitAndAnUnknownExceptionCostOnlyTheChild) {
+  auto client = make();
+  for (const char* way : {"crash", "abort", "exit", "throw"}) {
+    SCOPED_TRACE(way);
+    {
+      Child child;
+      client->attach(child.link());
+      ASSERT_TRUE(reach(*client, State::ready));
+      const auto dying = begin(client->mac(1, object_, wish(way)));
+      ASSERT_TRUE(reach([&] { return client->state() != State::ready; }));
+      EXPECT_FALSE(dying->done()) << "it may go to the next process, once";
+      Child second;
+      client->attach(second.link());
+      ASSERT_TRUE(reach([&] { return dying->done(); }));
+      EXPECT_EQ(dying->error->kind(), ErrorKind::device_unavailable) << "it was tried a third time";
+    }
+    Child next;
+    client->attach(next.link());
+    ASSERT_TRUE(reach(*client, State::ready));
+    EXPECT_TRUE(await(client->mac(1, object_, wish("work"))).value);
+  }
+  EXPECT_EQ(overdue_, 0);
+}
+
+TEST_F(DeviceProcess, AHangCostsOnlyTheChild) {
+  auto client = make({.sign = 200ms});
+  Child child;
+  client->attach(child.link());
+  ASSERT_TRUE(reach(*client, State::ready));
+  EXPECT_EQ(await(client->mac(1, object_, wish("hang"))).error->kind(),
+            ErrorKind::device_unavailable);
+  EXPECT_EQ(overdue_, 1);
+  child.end();
+  Child next;
+  client->attach(next.link());
+  ASSERT_TRUE(reach(*client, State::ready));
+  EXPECT_TRUE(await(client->mac(1, object_, wish("work"))).value);
+}
+
+TEST_F(DeviceProcess, SigningGoesToTheNextProcessWhenOneDies) {
+  auto client = make();
+  Child first;
+  client->attach(first.link());
+  ASSERT_TRUE(reach(*client, State::ready));
+  std::vector<std::shared_ptr<Outcome<Secret>>> outcomes;
+  first.end();
+  for (std::uint32_t caller = 0; caller < 10; ++caller)
+    outcomes.push_back(begin(client->mac(caller, object_, wish("work"))));
+  ASSERT_TRUE(reach(*client, State::starting));
+  Child second;
+  client->attach(second.link());
+  for (const auto& outcome : outcomes) {
+    ASSERT_TRUE(reach([&] { return outcome->done(); }));
+    EXPECT_TRUE(outcome->value);
+  }
+}
+
+TEST_F(DeviceProcess, MakingAKeyIsNeverTriedTwice) {
+  auto client = make();
+  Child first;
+  client->attach(first.link());
+  ASSERT_TRUE(reach(*client, State::ready));
+  const auto outcome = await(client->create(1, KeyType::ec_p256));
+  ASSERT_TRUE(outcome.error);
+  EXPECT_EQ(outcome.error->kind(), ErrorKind::device_unavailable);
+}
+
+}  // namespace
+}  // namespace holdfast::device
