@@ -1,4 +1,5 @@
 #include <csignal>
+#include <sstream>
 
 #include "daemon/base/secret.h"
 #include "sdk/cli/command.h"
@@ -11,7 +12,8 @@ int report(const Failure& failure, const Context& context) {
   if (context.json && !failure.problem().empty()) {
     note(failure.problem());
   } else {
-    note("holdfast: " + printable(failure.message()));
+    std::istringstream lines("holdfast: " + failure.message());
+    for (std::string line; std::getline(lines, line);) note(printable(line));
     if (!failure.advice().empty()) note("  " + printable(failure.advice()));
   }
   return static_cast<int>(failure.exit());
