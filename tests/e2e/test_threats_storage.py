@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -23,8 +24,7 @@ SECRET = "a-secret-of-the-storage-tests"
 
 @pytest.fixture
 def small_disk(root, folder):
-    place = os.path.join(folder, "small")
-    os.mkdir(place)
+    place = tempfile.mkdtemp(dir=folder)
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=0700", "tmpfs", place], capture_output=True, text=True, check=False)
     if mounted.returncode != 0:
         pytest.skip(f"no mounting here: {mounted.stderr.strip()}")
@@ -130,7 +130,7 @@ def test_row25_killed_while_changing_keys_leaves_each_whole_or_absent(folder, sw
 
             worker = threading.Thread(target=change)
             worker.start()
-            time.sleep(rng.uniform(0.002, 0.08))  # the moment is what is random
+            time.sleep(rng.uniform(0.002, 0.25))  # the moment is what is random
             daemon.kill()
             stopped.set()
             worker.join()

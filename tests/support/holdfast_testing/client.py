@@ -1,7 +1,9 @@
 """HTTP over a Unix socket: whole requests, or raw bytes for what no HTTP library would send."""
 
 import http.client
+import io
 import json
+import select
 import socket
 
 
@@ -77,6 +79,16 @@ class Client:
         self.close()
 
 
+class Stream(io.BufferedReader):
+    """Outlives the responses read from it, so that what was pipelined is not lost between them."""
+
+    def makefile(self, _mode):
+        return self
+
+    def close(self):
+        pass
+
+
 class Raw:
     """Bytes in, replies out."""
 
@@ -84,6 +96,7 @@ class Raw:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)
         self.socket.connect(path)
+        self.stream = Stream(socket.SocketIO(self.socket, "r"))
 
     def send(self, data):
         """False where the daemon has closed the connection before it read everything."""
@@ -93,19 +106,23 @@ class Raw:
             return False
         return True
 
+    def answered(self):
+        """Is there something to read, now?"""
+        return bool(select.select([self.socket], [], [], 0)[0])
+
     def reply(self, method="GET"):
         """The next reply, or None where the daemon closed the connection without one."""
-        response = http.client.HTTPResponse(self.socket, method=method)
+        response = http.client.HTTPResponse(self.stream, method=method)
         try:
             response.begin()
+            return Reply(response)
         except (http.client.RemoteDisconnected, ConnectionResetError):
             return None
-        return Reply(response)
 
     def closed(self):
         """Waits for the end of the stream; False where more bytes came."""
         try:
-            return self.socket.recv(1) == b""
+            return self.stream.read(1) == b""
         except ConnectionResetError:
             return True
 

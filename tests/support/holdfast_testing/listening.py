@@ -17,6 +17,8 @@ class Listening:
         for _, name, mode in NAMES:
             path = os.path.join(runtime, name)
             with socket.socket(socket.AF_UNIX) as listener:
+                # PassCredentials=yes of the socket unit: who sent what comes before the daemon runs.
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
                 listener.bind(path)
                 os.chmod(path, mode)
                 listener.listen(128)

@@ -57,8 +57,9 @@ class Load:
 
     def _ask(self, client, rng):
         if rng.random() < 0.25:
+            # raw: the form that the device gives and the record's hash is of.
             digest = os.urandom(32)
-            body = {"key": self.digest_key, "algorithm": "ES256", "digest": base64.b64encode(digest).decode(), "encoding": "der"}
+            body = {"key": self.digest_key, "algorithm": "ES256", "digest": base64.b64encode(digest).decode(), "encoding": "raw"}
             reply = client.post("/v1/sign/digest", body)
             if reply.status == 200:
                 signature = base64.b64decode(reply.json["signature"])
@@ -75,8 +76,9 @@ class Load:
         return reply.code
 
     def _verify(self, digest, signature):
+        r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
         try:
-            self.public_key.verify(signature, digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
+            self.public_key.verify(utils.encode_dss_signature(r, s), digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
         except InvalidSignature:
             self._fault("an ECDSA signature does not verify")
 
