@@ -105,7 +105,7 @@ class FakeBackend final : public Backend {
 
  private:
   Bytes keep(FakeDevice::Key key) {
-    const Bytes name = random_bytes(32);
+    Bytes name = random_bytes(32);
     const std::lock_guard lock(device_->mutex_);
     device_->keys_.emplace(as_text(name), std::move(key));
     return name;

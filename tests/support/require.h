@@ -17,10 +17,10 @@ bool in_ci();
 }  // namespace holdfast::test
 
 // Ends the test unless `program` is installed: skipped with the reason, in CI failed.
-#define HOLDFAST_REQUIRE_PROGRAM(program, package)                                          \
-  do {                                                                                      \
-    if (holdfast::test::find_program(program).empty()) {                                    \
-      if (holdfast::test::in_ci()) FAIL() << program << " is missing: install " << package; \
-      GTEST_SKIP() << program << " is missing: install " << package << " to run this test"; \
-    }                                                                                       \
+#define HOLDFAST_REQUIRE_PROGRAM(program, package)                                              \
+  do {                                                                                          \
+    if (holdfast::test::find_program(program).empty()) {                                        \
+      if (holdfast::test::in_ci()) FAIL() << (program) << " is missing: install " << (package); \
+      GTEST_SKIP() << (program) << " is missing: install " << (package) << " to run this test"; \
+    }                                                                                           \
   } while (false)
