@@ -147,7 +147,7 @@ void Process::start() {
 }
 
 bool Process::tell(const json::object& body, std::initializer_list<int> descriptors) {
-  if (!control_) return false;
+  if (!control_ || killed_) return false;
   try {
     device::send_control(control_.get(), body, descriptors);
     return true;

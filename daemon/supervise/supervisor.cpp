@@ -152,7 +152,7 @@ void Supervisor::keep_time() {
   const auto time = now();
   if (phase_ == Phase::running) {
     if (core_.running() && time >= core_deadline()) {
-      log::error("core_silent", {{"pid_is", "killed"}});
+      log::error("core_silent", {{"done", "killed, to be started again"}});
       core_.kill();
       core_heard_ = time;
     }
