@@ -71,6 +71,7 @@ TEST(TpmRestart, ResetBeneathAnOpenConnectionIsHealedByOpeningAgain) {
   Swtpm tpm;
   auto backend = tpm::open(tpm.tcti());
   std::vector<DeviceKey> keys;
+  keys.reserve(4);
   for (int i = 0; i < 4; ++i) keys.push_back(backend->create(KeyType::ec_p256));
   for (const DeviceKey& key : keys) backend->sign(key.object, Algorithm::es256, Bytes(32, 1));
   tpm.reset();

@@ -20,6 +20,7 @@ TEST(TpmSlots, ServeMoreKeysThanTheCacheKeeps) {
   const Swtpm tpm;
   const auto backend = tpm::open(tpm.tcti());
   std::vector<DeviceKey> keys;
+  keys.reserve(300);
   for (int i = 0; i < 300; ++i) keys.push_back(backend->create(KeyType::ec_p256));
   const Sha256 digest = sha256("digest");
   for (int round = 0; round < 2; ++round)
