@@ -88,9 +88,8 @@ TEST_F(TpmInteroperability, DuplicationIsRefused) {
     tools_->must({"tpm2_startauthsession", "--policy-session", "-S", "session.ctx"});
     tools_->must(
         {"tpm2_policycommandcode", "-S", "session.ctx", "-L", "policy", "TPM2_CC_Duplicate"});
-    const Outcome outcome =
-        tools_->run({"tpm2_duplicate", "-C", "null", "-c", key, "-G", "null", "-p",
-                     "session:session.ctx", "-r", key + ".out", "-s", key + ".seed"});
+    Outcome outcome = tools_->run({"tpm2_duplicate", "-C", "null", "-c", key, "-G", "null", "-p",
+                                   "session:session.ctx", "-r", key + ".out", "-s", key + ".seed"});
     tools_->must({"tpm2_flushcontext", "session.ctx"});
     return outcome;
   };
