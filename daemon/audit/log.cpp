@@ -137,10 +137,7 @@ class DiskLog final : public Log {
 
   void open_segment(std::uint64_t first) {
     if (leaves_ && segment_ == first) return;
-    if (leaves_) {
-      disk_.sync_later(std::move(details_));
-      disk_.sync_later(std::move(leaves_));
-    }
+    if (leaves_) sync();  // so that a crash can only have torn the last segment
     const bool fresh = tree_.size() == first;  // what lies there was written just before a crash
     const int flags = O_WRONLY | O_APPEND | (fresh ? O_CREAT | O_TRUNC : 0);
     details_ = disk_.open(segment_path("", "details", first).substr(1), flags);
