@@ -105,12 +105,12 @@ def test_row01_no_key_can_be_made_for_a_use_that_does_not_fit_its_type(daemon):
         problem(admin.get("/v1/keys/misfit"), "not_found", 404)
 
 
-def test_row01_digest_signing_needs_a_grant(daemon):
+def test_row01_digest_signing_needs_a_grant(root, daemon):
     body = {"key": "digests", "algorithm": "ES256", "digest": DIGEST, "encoding": "der"}
     problem(ask(daemon, ALICE, body, "/v1/sign/digest"), "not_permitted", 403)
 
 
-def test_row01_denied_and_nonexistent_look_the_same(daemon):
+def test_row01_denied_and_nonexistent_look_the_same(root, daemon):
     def shape(reply):
         body = problem(reply, "not_permitted", 403)
         body.pop("request_id")
