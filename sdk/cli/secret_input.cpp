@@ -58,8 +58,8 @@ Secret read_secret(const std::string& prompt) {
   Secret buffer(kMaxInput);
   std::size_t size = 0;
   if (isatty(STDIN_FILENO)) {
+    const SilentTerminal silent;  // before anyone is asked to type
     [[maybe_unused]] const auto shown = write(STDERR_FILENO, prompt.data(), prompt.size());
-    const SilentTerminal silent;
     size = read_input(buffer.writable(), true);
   } else {
     size = read_input(buffer.writable(), false);
