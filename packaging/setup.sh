@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2154
 # Sourced by tests/run and examples/quickstart: installs what is missing, configures, builds.
 # Expects $source, the checkout. Each function says what it does, and what to do when it can't.
 

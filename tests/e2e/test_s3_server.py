@@ -1,5 +1,6 @@
 """A real S3 server, OpenStack Swift's, judges the daemon's signatures; threat rows 28 and 29 against it."""
 
+import base64
 import datetime
 import hashlib
 import http.client
@@ -272,8 +273,6 @@ def api(caller, service, host, headers=(), target="/", method="POST", **more):
 
 
 def encoded(text):
-    import base64
-
     return base64.b64encode(text.encode()).decode()
 
 

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from holdfast_testing.client import Raw, exchange
-from holdfast_testing.daemon import Daemon, everything, problem
+from holdfast_testing.daemon import Daemon, everything
 from holdfast_testing.processes import start, wait_until
 from holdfast_testing.sigv4 import get
 from holdfast_testing.swtpm import Swtpm
