@@ -33,12 +33,9 @@ const KeyVersion& signing_version(const Catalogue::Entry& key, Operation operati
 
 }  // namespace
 
-boost::asio::awaitable<socket::Response> serve(Service& service, const identity::Peer& peer,
+boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& caller,
                                                Operation operation, socket::Request request,
                                                std::string request_id) {
-  const Caller& caller = peer.caller();
-  if (!peer.alive()) throw Error(ErrorKind::not_permitted, "the process that connected has ended");
-
   // format: JSON -> intent. Malformed is no decision, so it leaves no record.
   const Intent intent = read_intent(operation, request.body_text(), service.clock.now());
 

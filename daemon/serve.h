@@ -5,7 +5,6 @@
 
 #include <boost/asio/awaitable.hpp>
 
-#include "daemon/identity/peer.h"
 #include "daemon/service/service.h"
 #include "daemon/socket/http.h"
 
@@ -16,7 +15,7 @@ enum class Operation { sign_sigv4, sign_digest };
 // Answers one request to sign: format, policy, device, format, audit, in this order. Everything
 // that policy judged is recorded before it is answered; what can't be recorded is refused. Throws
 // only what is no decision: a malformed request, or Error{audit_unavailable}.
-boost::asio::awaitable<socket::Response> serve(Service& service, const identity::Peer& peer,
+boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& caller,
                                                Operation operation, socket::Request request,
                                                std::string request_id);
 

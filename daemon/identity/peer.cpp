@@ -126,8 +126,12 @@ Peer Peer::of(int socket) {
   if (units.user_manager == caller.uid) caller.user_unit = std::move(units.user_unit);
   caller.exe = executable_of(caller.pid);
   // Alive now, so alive while /proc was read, so what was read was about it.
-  if (!peer.alive()) throw Error(ErrorKind::not_permitted, "the process that connected has ended");
+  peer.require_alive();
   return peer;
+}
+
+void Peer::require_alive() const {
+  if (!alive()) throw Error(ErrorKind::not_permitted, "the process that connected has ended");
 }
 
 bool Peer::alive() const {

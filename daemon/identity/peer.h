@@ -21,6 +21,9 @@ class Peer {
   const Caller& caller() const { return caller_; }
   // Is the process that connected still there? True where the kernel has no pidfd for us. 0.2 µs.
   bool alive() const;
+  // Throws Error{not_permitted} unless alive(): before each request, for whoever inherited the socket of
+  // a process that ended may by now have its pid too.
+  void require_alive() const;
 
  private:
   Caller caller_;

@@ -21,6 +21,7 @@ class Admin final : public socket::Session {
       : service_(service), keys_(service, store), peer_(identity::Peer::of(fd)) {}
 
   awaitable<Response> handle(Request request, std::string request_id) override {
+    peer_.require_alive();
     Parameters parameters;
     try {
       const auto& route = find_route<Entry>(kRoutes, request.method, request.path, parameters);

@@ -1,5 +1,6 @@
 #include "daemon/service/application.h"
 
+#include "daemon/identity/peer.h"
 #include "daemon/serve.h"
 #include "daemon/service/documents.h"
 #include "daemon/service/query.h"
@@ -17,6 +18,7 @@ class Application final : public socket::Session {
   Application(Service& service, int fd) : service_(service), peer_(identity::Peer::of(fd)) {}
 
   awaitable<Response> handle(Request request, std::string request_id) override {
+    peer_.require_alive();
     std::vector<std::string> parameters;
     try {
       const auto& route = find_route<Handler>(kRoutes, request.method, request.path, parameters);
@@ -58,11 +60,13 @@ class Application final : public socket::Session {
   }
 
   awaitable<Response> sign_sigv4(Request request, std::string id, Parameters) {
-    return serve(service_, peer_, Operation::sign_sigv4, std::move(request), std::move(id));
+    return serve(service_, peer_.caller(), Operation::sign_sigv4, std::move(request),
+                 std::move(id));
   }
 
   awaitable<Response> sign_digest(Request request, std::string id, Parameters) {
-    return serve(service_, peer_, Operation::sign_digest, std::move(request), std::move(id));
+    return serve(service_, peer_.caller(), Operation::sign_digest, std::move(request),
+                 std::move(id));
   }
 
   static const Route<Handler> kRoutes[7];
