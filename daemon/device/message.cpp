@@ -40,6 +40,13 @@ bool of_a_backend(ErrorKind kind) {
   }
 }
 
+// No device ever made an object that large, so nothing can load it.
+void write_object(Writer& out, const Bytes& object) {
+  if (object.size() > kMostObjectBytes)
+    throw Error(ErrorKind::key_lost, "the key's object is larger than any that a device makes");
+  out.bytes(object, kMostObjectBytes);
+}
+
 void write(Writer& out, const Create& command) {
   out.number(static_cast<std::uint8_t>(command.type));
 }
@@ -47,17 +54,17 @@ void write(Writer& out, const ImportSecret& command) {
   out.bytes(command.secret.view(), kMostSecretBytes);
 }
 void write(Writer& out, const Sign& command) {
-  out.bytes(command.object, kMostObjectBytes);
+  write_object(out, command.object);
   out.number(static_cast<std::uint8_t>(command.algorithm));
   out.bytes(command.digest, kMostDigestBytes);
 }
 void write(Writer& out, const Mac& command) {
-  out.bytes(command.object, kMostObjectBytes);
+  write_object(out, command.object);
   out.count(command.chain.size(), kMostChainLinks);
   for (const Bytes& link : command.chain) out.bytes(link, kMostLinkBytes);
 }
 void write(Writer& out, const Remove& command) {
-  out.bytes(command.object, kMostObjectBytes);
+  write_object(out, command.object);
 }
 void write(Writer&, const Check&) {}
 

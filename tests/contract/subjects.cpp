@@ -1,5 +1,6 @@
 // Every backend there is.
 #include "tests/contract/backend_test.h"
+#include "tests/contract/linked_backend.h"
 #include "tests/support/fake_backend.h"
 #include "tests/support/swtpm.h"
 #include "tpm/backend.h"
@@ -19,6 +20,12 @@ class TpmDevices final : public Devices {
   Swtpm mine_, other_;
 };
 
+class LinkedDevices final : public Devices {
+  std::unique_ptr<Backend> open() override { return open_linked_tpm(mine_.tcti()); }
+  std::unique_ptr<Backend> open_other() override { return open_linked_tpm(other_.tcti()); }
+  Swtpm mine_, other_;
+};
+
 template <class Kind>
 std::unique_ptr<Devices> make() {
   return std::make_unique<Kind>();
@@ -27,7 +34,8 @@ std::unique_ptr<Devices> make() {
 INSTANTIATE_TEST_SUITE_P(Fake, BackendContract, testing::Values(Subject{make<FakeDevices>}));
 INSTANTIATE_TEST_SUITE_P(Tpm, BackendContract,
                          testing::Values(Subject{make<TpmDevices>, "swtpm", "swtpm"}));
-// The device process over its socketpair goes here, as Process, and into CMakeLists.txt.
+INSTANTIATE_TEST_SUITE_P(Process, BackendContract,
+                         testing::Values(Subject{make<LinkedDevices>, "swtpm", "swtpm"}));
 
 }  // namespace
 }  // namespace holdfast::test

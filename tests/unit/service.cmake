@@ -1,0 +1,1 @@
+holdfast_unit(service SOURCES service_test.cpp LIBRARIES holdfast_service)
