@@ -1,7 +1,6 @@
 #include "daemon/serve.h"
 
 #include "daemon/base/log.h"
-#include "daemon/service/intent.h"
 
 namespace holdfast {
 namespace {

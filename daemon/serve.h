@@ -5,12 +5,11 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include "daemon/service/intent.h"
 #include "daemon/service/service.h"
 #include "daemon/socket/http.h"
 
 namespace holdfast {
-
-enum class Operation { sign_sigv4, sign_digest };
 
 // Answers one request to sign: format, policy, device, format, audit, in this order. Everything
 // that policy judged is recorded before it is answered; what can't be recorded is refused. Throws

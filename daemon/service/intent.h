@@ -8,9 +8,11 @@
 #include "daemon/base/openssl.h"
 #include "daemon/format/digest.h"
 #include "daemon/format/sigv4.h"
-#include "daemon/serve.h"
+#include "daemon/service/service.h"
 
 namespace holdfast {
+
+enum class Operation { sign_sigv4, sign_digest };
 
 using Intent = std::variant<format::Sigv4Request, format::DigestRequest>;
 
