@@ -6,13 +6,13 @@ import subprocess
 import sys
 
 from holdfast_testing import units
+from holdfast_testing.namespaces import OWN_PIDS
 
 RUNS = 1000
 
 
 def test_row02_reused_pid_gets_no_signature(root, folder):
-    command = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    command += [sys.executable, "-m", "holdfast_testing.pid_reuse", folder, str(RUNS)]
+    command = [*OWN_PIDS, sys.executable, "-m", "holdfast_testing.pid_reuse", folder, str(RUNS)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr[-4000:]
     result = json.loads(done.stdout)

@@ -12,6 +12,7 @@ import pytest
 
 from holdfast_testing.client import Raw, exchange
 from holdfast_testing.daemon import Daemon, everything
+from holdfast_testing.namespaces import OWN_PIDS
 from holdfast_testing.processes import start, wait_until
 from holdfast_testing.sigv4 import get
 from holdfast_testing.swtpm import Swtpm
@@ -234,7 +235,7 @@ def test_row22_peer_from_an_unrelated_pid_namespace_is_refused(root, folder):
     place = os.path.join(folder, "apart")
     with Swtpm(place) as tpm:
         daemon = Daemon(os.path.join(place, "daemon"), tpm.tcti, everything(), run=False)
-        daemon.start(wrapper=["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"])
+        daemon.start(wrapper=OWN_PIDS)
         try:
             for path in (daemon.socket, daemon.admin_socket):
                 reply = exchange(path, b"GET /v1/keys HTTP/1.1\r\nHost: localhost\r\n\r\n")
