@@ -60,6 +60,9 @@ void restrict_system_calls(Profile profile) {
                          SCMP_SYS(bpf),
                          SCMP_SYS(perf_event_open),
                          SCMP_SYS(userfaultfd),
+                         SCMP_SYS(io_uring_setup),  // would make sockets that no filter sees
+                         SCMP_SYS(io_uring_enter),
+                         SCMP_SYS(io_uring_register),
                          SCMP_SYS(keyctl),
                          SCMP_SYS(add_key),
                          SCMP_SYS(request_key),

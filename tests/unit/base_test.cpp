@@ -1,8 +1,14 @@
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
 
 #include "daemon/base/bytes.h"
 #include "daemon/base/clock.h"
 #include "daemon/base/error.h"
+#include "daemon/base/hardening.h"
 #include "daemon/base/json.h"
 #include "daemon/base/log.h"
 #include "daemon/base/openssl.h"
@@ -150,6 +156,19 @@ TEST(Secret, MovesAndNeverCopies) {
 TEST(Hmac, MatchesRfc4231Case2) {
   EXPECT_EQ(to_hex(hmac_sha256(as_bytes("Jefe"), as_bytes("what do ya want for nothing?")).view()),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
+TEST(SystemCalls, OfTheCoreMakeNoSocketPastTheFilter) {
+  const auto refused = [](long result) { return result == -1 && errno == EPERM; };
+  EXPECT_EXIT(
+      {
+        restrict_system_calls(Profile::core);
+        const bool inet = refused(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        const bool local = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0;
+        const bool ring = refused(::syscall(SYS_io_uring_setup, 1, nullptr));
+        ::_exit(inet && local && ring ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
 }
 
 TEST(Error, EveryKindHasItsOwnName) {
