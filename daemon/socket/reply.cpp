@@ -70,8 +70,10 @@ std::string serialize(const Response& response, bool keep_alive, bool head) {
   out.append(
       boost::beast::http::obsolete_reason(boost::beast::http::int_to_status(response.status)));
   out.append("\r\n");
-  if (!response.content_type.empty()) append_field(out, "Content-Type", response.content_type);
-  append_field(out, "Content-Length", std::to_string(response.body.size()));
+  if (response.status != 204) {  // RFC 9110 §8.6: 204 has neither
+    if (!response.content_type.empty()) append_field(out, "Content-Type", response.content_type);
+    append_field(out, "Content-Length", std::to_string(response.body.size()));
+  }
   out.append("Cache-Control: no-store\r\n");
   if (!keep_alive) out.append("Connection: close\r\n");
   for (const auto& [name, value] : response.headers) append_field(out, name, value);

@@ -57,6 +57,13 @@ TEST(Problem, StaysOneJsonTextWhateverTheDetailHolds) {
   EXPECT_NO_THROW(parse_json_object(response.body));
 }
 
+TEST(Reply, WithNoContentHasNeitherLengthNorType) {
+  Response response;
+  response.status = 204;
+  EXPECT_EQ(serialize(response, true),
+            "HTTP/1.1 204 No Content\r\nCache-Control: no-store\r\n\r\n");
+}
+
 TEST(Reply, IsOneMessageWithItsLength) {
   Response response;
   response.body = "{}";
