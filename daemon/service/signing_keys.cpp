@@ -28,6 +28,11 @@ void SigningKeys::put(const std::string& key, std::uint32_t version, const std::
                       Secret signing_key, SteadyTime now) {
   std::string id = id_of(key, version, scope);
   if (const auto at = index_.find(id); at != index_.end()) erase(at->second);
+  // Nobody may ask for an ended one again, and it would stay.
+  for (auto at = entries_.begin(); at != entries_.end();) {
+    const auto entry = at++;
+    if (now - entry->made >= kLifetime) erase(entry);
+  }
   if (entries_.size() == kLimit) erase(std::prev(entries_.end()));
   entries_.push_front({key, id, std::move(signing_key), now});
   index_.emplace(std::move(id), entries_.begin());

@@ -39,6 +39,15 @@ TEST(SigningKeys, EndWithTheirDay) {
   EXPECT_EQ(keys.find("a", 1, "scope", now), nullptr) << "it was dropped, not hidden";
 }
 
+TEST(SigningKeys, OfADayThatEndedDoNotStayUnasked) {
+  SigningKeys keys;
+  const SteadyTime now{};
+  keys.put("a", 1, "yesterday", secret_of("one"), now);
+  keys.put("a", 1, "today", secret_of("two"), now + 24h);
+  EXPECT_EQ(keys.find("a", 1, "yesterday", now), nullptr);
+  EXPECT_NE(keys.find("a", 1, "today", now + 24h), nullptr);
+}
+
 TEST(SigningKeys, OfAChangedKeyAreForgottenAndNoOther) {
   SigningKeys keys;
   const SteadyTime now{};
