@@ -116,29 +116,27 @@ void add_source(CLI::App& command, ImportOptions& options) {
 
 void add_import_commands(CLI::App& key, Context& context) {
   auto options = std::make_shared<ImportOptions>();
-  CLI::App* import = key.add_subcommand("import-aws", "Seal an AWS secret access key");
-  import->add_option("NAME", options->name, "Name: [a-z0-9][a-z0-9._-]{0,62}")->required();
-  import
-      ->add_option("--device", options->device,
+  CLI::App* seal = key.add_subcommand("import-aws", "Seal an AWS secret access key");
+  seal->add_option("NAME", options->name, "Name: [a-z0-9][a-z0-9._-]{0,62}")->required();
+  seal->add_option("--device", options->device,
                    "Needed where there are several, see `holdfast health`")
       ->type_name("D");
-  add_source(*import, *options);
-  import->footer(
+  add_source(*seal, *options);
+  seal->footer(
       "Examples:\n  holdfast key import-aws orders-aws --profile default --remove-plaintext\n"
       "  pass show aws/orders | holdfast key import-aws orders-aws --access-key-id AKIA…");
-  import->callback([options, &context] { import_aws(*options, context, false);
-});
+  seal->callback([options, &context] { import_aws(*options, context, false); });
 
-CLI::App* version =
-    key.add_subcommand("add-version", "Add a version: a new key, or for sigv4 the next secret");
-version->add_option("NAME", options->name, "Key")->required();
-version->add_option("--state", options->state, "pending (default) or active")
-    ->check(CLI::IsMember({"pending", "active"}));
-add_source(*version, *options);
-version->footer(
-    "Examples:\n  holdfast key add-version build-sign\n"
-    "  holdfast key add-version orders-aws --profile next --state active");
-version->callback([options, &context] { add_version(*options, context); });
-}  // namespace holdfast::cli
+  CLI::App* version =
+      key.add_subcommand("add-version", "Add a version: a new key, or for sigv4 the next secret");
+  version->add_option("NAME", options->name, "Key")->required();
+  version->add_option("--state", options->state, "pending (default) or active")
+      ->check(CLI::IsMember({"pending", "active"}));
+  add_source(*version, *options);
+  version->footer(
+      "Examples:\n  holdfast key add-version build-sign\n"
+      "  holdfast key add-version orders-aws --profile next --state active");
+  version->callback([options, &context] { add_version(*options, context); });
+}
 
 }  // namespace holdfast::cli
