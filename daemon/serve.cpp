@@ -1,5 +1,7 @@
 #include "daemon/serve.h"
 
+#include <algorithm>
+
 #include "daemon/base/log.h"
 
 namespace holdfast {
@@ -10,6 +12,7 @@ namespace {
 constexpr const char* kNotPermitted = "no grant allows this, or there is no such key";
 
 [[noreturn]] void deny(audit::Record& record, std::string reason) {
+  record.allowed = false;
   record.details.reason = std::move(reason);
   throw Error(ErrorKind::not_permitted, kNotPermitted);
 }
@@ -28,6 +31,14 @@ const KeyVersion& signing_version(const Catalogue::Entry& key, Operation operati
   if (version->disabled) deny(record, "the key's active version is disabled");
   record.version = version->number;
   return *version;
+}
+
+// May what `used` signed be given out? Another version may be the active one by now.
+bool still_signs(const Catalogue::Entry& key, const KeyVersion& used) {
+  if (!key || key->disabled) return false;
+  const auto at = std::ranges::find(key->versions, used.number, &KeyVersion::number);
+  return at != key->versions.end() && at->object == used.object && !at->disabled &&
+         at->state != VersionState::retired;
 }
 
 }  // namespace
@@ -53,10 +64,10 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
   json::object reply;
   std::optional<std::chrono::seconds> retry_after;
   try {
-    // policy: caller, key and facts -> decision. The policy may be replaced while the device works.
+    // policy: caller, key and facts -> decision.
     const std::shared_ptr<const policy::Policy> rules = service.policy;
-    const policy::Decision decision =
-        rules->decide({caller, record.key, record.details.facts, record.details.skew});
+    const policy::Question question{caller, record.key, record.details.facts, record.details.skew};
+    const policy::Decision decision = rules->decide(question);
     if (!decision.allowed) deny(record, decision.reason);
     record.details.grant = rules->grant_name(decision.grant);
     const Catalogue::Entry key = service.catalogue.find(record.key);
@@ -71,6 +82,16 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
 
     // format, device, format: the very object that was judged -> bytes -> signature -> reply.
     Signed result = co_await sign(service, caller.uid, intent, *key, version);
+
+    // While the device worked the key may have been stopped, or the grant withdrawn.
+    if (!still_signs(service.catalogue.find(record.key), version))
+      deny(record, "the key was disabled, retired or deleted while the request waited");
+    if (service.policy != rules) {
+      record.policy_digest = service.policy->digest();
+      const policy::Decision now = service.policy->decide(question);
+      if (!now.allowed) deny(record, now.reason);
+      record.details.grant = service.policy->grant_name(now.grant);
+    }
     record.code = "ok";
     record.signed_digest = to_hex(result.signed_digest);
     record.signature_digest = to_hex(result.signature_digest);

@@ -440,3 +440,88 @@ def test_openapi_describes_every_error_code():
     for code in ("invalid_request", "not_permitted", "not_found", "method_not_allowed", "timeout", "conflict", "too_large", "unsupported",
                  "limit_exceeded", "overloaded", "device_unavailable", "key_lost", "audit_unavailable", "clock_untrusted", "internal"):  # fmt: skip
         assert f'"{code}"' in text, code
+
+
+# What changes while a request waits for the device.
+
+
+def signature_begun(daemon):
+    """A request that waits for the device, which the caller has stopped."""
+    raw = Raw(daemon.socket)
+    raw.send(b"GET /v1/version HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert raw.reply().status == 200
+    body = json.dumps(digest_request("waited-for")).encode()
+    raw.send(b"POST /v1/sign/digest HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    return raw
+
+
+@pytest.fixture
+def waited_for(daemon, admin):
+    daemon.create_key("waited-for")
+    device = daemon.part("device")
+    os.kill(device, signal.SIGSTOP)
+    yield device
+    if os.path.exists(f"/proc/{device}"):
+        os.kill(device, signal.SIGCONT)
+    admin.delete("/v1/keys/waited-for")
+
+
+def test_key_disabled_while_a_request_waits_is_not_used(daemon, admin, waited_for):
+    with signature_begun(daemon) as raw:
+        assert admin.post("/v1/keys/waited-for/disable").status == 200
+        os.kill(waited_for, signal.SIGCONT)
+        refused = raw.reply("POST")
+    problem(refused, "not_permitted", 403)
+    record = admin.get(f"/v1/requests/{refused.request_id}").json
+    assert record["decision"] == "deny" and "disabled" in record["reason"], record
+
+
+def test_grant_withdrawn_while_a_request_waits_is_not_used(daemon, admin, waited_for):
+    try:
+        with signature_begun(daemon) as raw:
+            daemon.write_policy("")
+            digest = admin.post("/v1/reload").json["policy_digest"]
+            os.kill(waited_for, signal.SIGCONT)
+            refused = raw.reply("POST")
+        problem(refused, "not_permitted", 403)
+        (record,) = [r for r in daemon.audit() if r["details"]["request_id"] == refused.request_id]
+        assert record["decision"] == "denied" and record["policy_digest"] == digest, record
+    finally:
+        daemon.write_policy(everything() + GRANTS)
+        assert daemon.reload().status == 200
+
+
+def test_key_is_deleted_though_the_device_does_not_answer(daemon, admin, waited_for):
+    reply = admin.delete("/v1/keys/waited-for")
+    assert reply.status == 204 and reply.headers["Content-Length"] is None, reply
+    problem(admin.get("/v1/keys/waited-for"), "not_found", 404)
+
+
+def test_record_of_an_admin_call_has_the_key_of_that_call(daemon, admin):
+    body = {"name": "recorded", "type": "ec-p256", "device": "tpm", "use": "digest"}
+    key = lambda reply: admin.get(f"/v1/requests/{reply.request_id}").json["key"]  # noqa: E731
+    assert key(admin.post("/v1/keys", body)) == "recorded"
+    assert key(admin.get("/v1/keys")) == ""
+    refused = admin.post("/v1/keys", body)
+    problem(refused, "conflict", 409)
+    assert key(refused) == "recorded"
+    assert admin.delete("/v1/keys/recorded").status == 204
+
+
+def test_idle_connections_of_one_caller_leave_room_for_others(folder, swtpm):
+    """With few descriptors: whoever takes all the connections there are is told so, and only they."""
+    limits = ["prlimit", "--nofile=256:1024"]
+    with Daemon(os.path.join(folder, "few-descriptors"), swtpm.tcti, everything(), run=False) as daemon:
+        daemon.start(wrapper=limits)
+        daemon.create_key("digests")
+        with Checked(daemon.socket) as client:
+            assert client.get("/v1/health").status == 200
+            idle = [Raw(daemon.socket) for _ in range(300)]
+            wait_until(lambda: any(raw.answered() for raw in idle), 10, "those over the cap are told so")
+            told = next(raw for raw in idle if raw.answered())
+            problem(told.reply(), "overloaded", 503)
+            assert client.post("/v1/sign/digest", digest_request("digests")).status == 200
+            with Checked(daemon.admin_socket) as admin:
+                assert admin.post("/v1/keys/digests/disable").status == 200
+            for raw in idle:
+                raw.close()
