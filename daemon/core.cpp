@@ -2,9 +2,11 @@
 // worker of its own. Started by holdfastd, with the control socket as descriptor 3.
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -32,6 +34,26 @@ using asio::use_awaitable;
 constexpr std::chrono::seconds kSignOfLife{1};
 constexpr std::chrono::milliseconds kAuditPatience{2000};
 constexpr std::size_t kSockets = 3;  // application, admin, metrics
+// For connections that are only told of a cap, the log, key files, links.
+constexpr rlim_t kSpareDescriptors = 256;
+
+// A connection takes two descriptors, its socket and its process's pidfd; without a cap below the
+// process's limit one caller could take those that the log and the admin socket need.
+socket::Limits connection_limits() {
+  socket::Limits limits;
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) throw_errno(ErrorKind::internal, "RLIMIT_NOFILE");
+  constexpr rlim_t each = 2 * kSockets;
+  const rlim_t wanted = kSpareDescriptors + each * limits.connections;
+  if (files.rlim_cur < wanted) {
+    files.rlim_cur = std::min(wanted, files.rlim_max);
+    if (::setrlimit(RLIMIT_NOFILE, &files) != 0) throw_errno(ErrorKind::internal, "RLIMIT_NOFILE");
+  }
+  const rlim_t left = std::max(files.rlim_cur, kSpareDescriptors) - kSpareDescriptors;
+  limits.connections = std::clamp<std::size_t>(left / each, 4, limits.connections);
+  limits.connections_per_uid = std::min(limits.connections_per_uid, limits.connections / 4);
+  return limits;
+}
 
 class Core {
  public:
@@ -113,7 +135,7 @@ class Core {
       accept = [this](int fd) { return accept_admin(service_, store_, fd); };
     else
       accept = [this](int fd) { return accept_metrics(service_, fd); };
-    servers_.push_back(socket::Server::make(loop_, std::move(socket), {}, std::move(accept)));
+    servers_.push_back(socket::Server::make(loop_, std::move(socket), limits_, std::move(accept)));
     if (servers_.size() == kSockets) asio::co_spawn(loop_, record_start(), asio::detached);
   }
 
@@ -185,6 +207,7 @@ class Core {
 
   asio::io_context& loop_;
   asio::posix::stream_descriptor control_;
+  const socket::Limits limits_ = connection_limits();
   Store store_;
   DeviceRecord parents_;
   Service service_;
