@@ -168,7 +168,8 @@ void Store::remove(const std::string& name) const {
   fs::remove_all(old);
   move_folder(path, old);
   sync_folder(folder_);
-  fs::remove_all(old);
+  std::error_code ignored;  // what is left is dropped by load()
+  fs::remove_all(old, ignored);
 }
 
 }  // namespace holdfast

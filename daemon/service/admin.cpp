@@ -58,13 +58,19 @@ class Admin final : public socket::Session {
     const std::string failure = service_.audit->failure();
     if (!failure.empty()) throw Error(ErrorKind::audit_unavailable, failure);
     Response response;
+    std::optional<Error> refusal;
     try {
       response = co_await (this->*entry.method)(request, parameters);
-      if (record.key.empty()) record.key = keys_.last_named();
     } catch (const Error& error) {
-      record.code = to_string(error.kind());
-      record.details.reason = error.what();
-      response = socket::problem(error, request_id);
+      refusal = error;
+    } catch (const std::exception& error) {
+      refusal.emplace(ErrorKind::internal, error.what());
+    }
+    if (record.key.empty()) record.key = keys_.take_named();
+    if (refusal) {
+      record.code = to_string(refusal->kind());
+      record.details.reason = refusal->what();
+      response = socket::problem(*refusal, request_id);
     }
     auto& answered = service_.answered[{record.operation, record.code}];
     const std::uint64_t sequence = co_await service_.audit->write(std::move(record));
@@ -78,7 +84,7 @@ class Admin final : public socket::Session {
   }
 
   awaitable<Response> health(const Request&, const Parameters&) {
-    co_return json_response(health_document(service_));
+    co_return json_response(health_document(service_, true));
   }
 
   awaitable<Response> list_keys(const Request& request, const Parameters&) {

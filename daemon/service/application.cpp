@@ -38,7 +38,7 @@ class Application final : public socket::Session {
   }
 
   awaitable<Response> health(Request, std::string, Parameters) {
-    co_return json_response(health_document(service_));
+    co_return json_response(health_document(service_, false));
   }
 
   awaitable<Response> whoami(Request, std::string, Parameters) {

@@ -28,7 +28,7 @@ json::object version_document() {
   return {{"version", HOLDFAST_VERSION}, {"api", 1}, {"features", {"sigv4", "digest"}}};
 }
 
-json::object health_document(const Service& service) {
+json::object health_document(const Service& service, bool names_keys) {
   json::array devices, reasons;
   std::size_t usable = 0;
   for (const auto& [name, device] : service.devices) {
@@ -47,7 +47,10 @@ json::object health_document(const Service& service) {
   if (!gap.empty() && service.policy->needs_process_identity())
     reasons.emplace_back("identity: " + gap);
   for (const auto& [name, key] : service.catalogue.all())
-    if (!key->damage.empty()) reasons.emplace_back("key " + name + ": " + key->damage);
+    if (!key->damage.empty())
+      reasons.emplace_back(names_keys
+                               ? "key " + name + ": " + key->damage
+                               : "a key's files are damaged; the admin socket's health says which");
   const bool down = !failure.empty() || (usable == 0 && !service.devices.empty());
   json::array notes;
   if (service.config.user.empty() || service.config.user == service.config.device_user)

@@ -7,7 +7,9 @@
 namespace holdfast {
 
 json::object version_document();
-json::object health_document(const Service& service);
+// With the names of damaged keys or without: an application may not learn of keys that it has no
+// grant for.
+json::object health_document(const Service& service, bool names_keys);
 json::object whoami_document(const Service& service, const Caller& caller);
 
 // One entry of a key list; with `public_keys`, asymmetric versions show PEM and JWK.

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "daemon/base/error.h"
+#include "daemon/base/log.h"
 #include "daemon/key/jwk.h"
 #include "daemon/service/documents.h"
 
@@ -106,7 +107,7 @@ awaitable<json::object> KeyAdmin::create(std::uint32_t uid, std::string_view bod
   const json::object object = parse_json_object(body);
   Fields fields(object);
   Key key;
-  key.name = last_named_ = read_name(fields);
+  key.name = named_ = read_name(fields);
   const auto type = key_type_from(fields.text("type", 32));
   if (!type) fields.fail("type", "is not a known key type");
   key.type = *type;
@@ -132,7 +133,7 @@ awaitable<json::object> KeyAdmin::import(std::uint32_t uid, std::string_view bod
   const json::object object = parse_json_object(body, secret_storage());
   Fields fields(object);
   Key key;
-  key.name = last_named_ = read_name(fields);
+  key.name = named_ = read_name(fields);
   key.use = read_use(fields);
   if (key.use != KeyUse::sigv4)
     fields.fail("use", "has to be sigv4: only access keys are imported");
@@ -205,8 +206,12 @@ awaitable<void> KeyAdmin::remove(std::uint32_t uid, std::string name) {
   service_.signing_keys.forget(name);
   // The entry is gone for good; what the device itself may store is cleaned up as far as it
   // answers.
-  for (const KeyVersion& version : key->versions)
-    co_await service_.device(key->device).remove(uid, version.object);
+  try {
+    for (const KeyVersion& version : key->versions)
+      co_await service_.device(key->device).remove(uid, version.object);
+  } catch (const Error& error) {
+    log::warning("device_object_left", {{"key", name}, {"why", error.what()}});
+  }
 }
 
 awaitable<json::object> KeyAdmin::save_new(Key key) {

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <boost/asio/awaitable.hpp>
 
@@ -28,8 +29,8 @@ class KeyAdmin {
   boost::asio::awaitable<json::object> set_disabled(std::string name, bool disabled);
   boost::asio::awaitable<void> remove(std::uint32_t uid, std::string name);
 
-  // The key that the last create or import was about, for its record.
-  const std::string& last_named() const { return last_named_; }
+  // The key that this call's body named, for its record; empty where it named none.
+  std::string take_named() { return std::exchange(named_, {}); }
 
  private:
   // A key that exists and whose files are whole. Throws Error{not_found, key_lost}.
@@ -40,7 +41,7 @@ class KeyAdmin {
 
   Service& service_;
   const Store& store_;
-  std::string last_named_;
+  std::string named_;
 };
 
 }  // namespace holdfast

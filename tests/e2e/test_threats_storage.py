@@ -189,6 +189,10 @@ def test_row25_flipped_bits_lose_that_key_alone(folder, swtpm):
             with daemon.client() as client:
                 health = client.get("/v1/health").json
                 assert health["status"] == "degraded" and len(health["reasons"]) == len(victims), health
+                assert not any(name in reason for name in names for reason in health["reasons"]), health
+            with daemon.admin() as admin:
+                reasons = admin.get("/v1/health").json["reasons"]
+                assert sorted(reason.split()[1].rstrip(":") for reason in reasons) == sorted(victims), reasons
             for path, data in originals.items():
                 with open(path, "wb") as file:
                     file.write(data)
