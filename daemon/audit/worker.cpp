@@ -45,6 +45,9 @@ class DiskSide {
     });
   }
 
+  // True where opening the log again may help.
+  bool is_down() const { return !log_ && !for_good_; }
+
   void close() { log_.reset(); }
 
  private:
@@ -129,6 +132,8 @@ struct Worker::Shared {
       if (last) break;
       if (!group.empty()) report(disk.append(group));
       for (const auto& chore : chores) report_work(result_of(chore));
+      // Nobody may ask for a signature until health is good again.
+      if (idle && disk.is_down()) report(disk.checkpoint());
       store_checkpoint(idle);
     }
     store_checkpoint(true);

@@ -19,9 +19,9 @@ namespace holdfast::audit {
 // with the worker outside a mutex. The worker takes all records that wait as one group.
 //
 // Failures: after a failed write the log is closed and, with the next request at least a second
-// later, opened and so verified again. After a failed fsync nothing is written any more until an
-// operator restarted the process (threat row 9). A log that can't be opened at start is such a
-// failed write.
+// later or after five seconds without one, opened and so verified again. After a failed fsync
+// nothing is written any more until an operator restarted the process (threat row 9). A log that
+// can't be opened at start is such a failed write.
 class Writer {
  public:
   // `patience`: how long a request waits for the disk before it is refused (its record may still be

@@ -203,6 +203,26 @@ TEST_F(AuditWriter, OpensTheLogAgainASecondAfterAFailedWrite) {
   EXPECT_TRUE(verify(folder_.log()).good);
 }
 
+TEST_F(AuditWriter, OpensTheLogAgainThoughNobodyAsks) {
+  FaultyFiles files;
+  std::atomic<int> code = 0;
+  files.before = [&](int, std::string_view name) { return name == "write" ? code.load() : 0; };
+  make(false, 5s, files);
+  code = ENOSPC;
+  EXPECT_THAT(refusal_of([&] { write(sample(0)); }), HasSubstr("make room"));
+  code = 0;
+  on_loop([&]() -> asio::awaitable<void> {
+    asio::steady_timer look(loop_);
+    for (const auto end = Steady::now() + 30s;
+         !writer_->failure().empty() && Steady::now() < end;) {
+      look.expires_after(10ms);
+      co_await look.async_wait(asio::use_awaitable);
+    }
+  });
+  EXPECT_EQ(writer_->failure(), "");
+  EXPECT_EQ(write(sample(0)), 0U);
+}
+
 // Threat row 9.
 TEST_F(AuditWriter, NeverWritesAgainAfterAFailedFsyncUntilRestarted) {
   FaultyFiles files;
