@@ -221,6 +221,7 @@ void make_state_folder(const config::Config& config) {
 
 int run(const std::string& path) {
   ::signal(SIGPIPE, SIG_IGN);
+  config::check_ownership(path);
   const std::vector<config::File> files = config::read_files(path);
   config::Config config = config::parse(files);
   log::start("holdfast-core", log::level_from(config.log_level));

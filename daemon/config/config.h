@@ -42,7 +42,7 @@ std::vector<File> read_files(const std::string& path);
 
 // Refuses what others could change under us: `path`, its folder, policy.d and what is read there
 // have to belong to root or to our own effective uid and not be writable by group or others. Throws
-// Error{invalid_request} that says which chmod or chown cures it. The supervisor calls it before
+// Error{invalid_request} that says which chmod or chown cures it. Supervisor and core call it before
 // read_files; it is apart from it because tests and offline commands read anyone's files.
 void check_ownership(const std::string& path);
 

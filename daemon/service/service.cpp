@@ -25,6 +25,7 @@ boost::asio::awaitable<void> reload(Service& service) {
   std::string log_level;
   // Names of users are looked up here, which may take its time: not on the loop.
   co_await service.audit->run([&] {
+    config::check_ownership(service.config.path);
     const std::vector<config::File> files = config::read_files(service.config.path);
     log_level = config::parse(files).log_level;
     fresh = load_policy(files);

@@ -203,6 +203,18 @@ def test_row25_flipped_bits_lose_that_key_alone(folder, swtpm):
 
 # Row 26: a bad reload changes nothing.
 
+
+def test_row26_policy_that_others_can_write_is_not_loaded(folder, swtpm):
+    with Daemon(os.path.join(folder, "writable"), swtpm.tcti, everything()) as daemon:
+        with daemon.client() as client:
+            before = client.get("/v1/health").json["policy_digest"]
+            daemon.write_policy(everything() + "\n")
+            os.chmod(daemon.policy, 0o666)
+            problem(daemon.reload(), "invalid_request", 400)
+            assert client.get("/v1/health").json["policy_digest"] == before
+            os.chmod(daemon.policy, 0o644)
+            assert daemon.reload().status == 200
+
 POLICY = f"""
 [[grant]]
 name = "reads"
