@@ -8,6 +8,9 @@ import signal
 import threading
 import time
 
+import pytest
+
+from holdfast_testing import paths
 from holdfast_testing.daemon import Daemon, everything
 from holdfast_testing.listening import Listening
 from holdfast_testing.load import PASSING, Load, figures
@@ -16,6 +19,13 @@ from holdfast_testing.swtpm import Swtpm
 
 SECRET = "a-secret-that-outlives-every-kill"
 LIMITS = {"refusal": 1.0, "tpm back": 2.0, "process back": 1.0}
+
+
+@pytest.fixture(scope="module")
+def folder():
+    """In memory: what is measured is the time that we take, not that of a disk others write to."""
+    with paths.temporary_folder("/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as name:
+        yield name
 
 
 def every_answer_is_recorded(daemon, load):

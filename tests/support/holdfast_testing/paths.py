@@ -1,9 +1,9 @@
 """Where the programs under test, the vectors and the checkout are."""
 
+import contextlib
 import os
 import shutil
 import tempfile
-import contextlib
 
 SOURCE = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 BUILD = os.environ.get("HOLDFAST_BUILD_DIR") or os.path.join(SOURCE, "build")
@@ -18,9 +18,9 @@ def program(name):
 
 
 @contextlib.contextmanager
-def temporary_folder():
+def temporary_folder(base=None):
     """Short, so that socket paths fit; open to other uids, as /run is, so that they reach the sockets."""
-    folder = tempfile.mkdtemp(prefix="hf-")
+    folder = tempfile.mkdtemp(prefix="hf-", dir=base)
     os.chmod(folder, 0o755)
     try:
         yield folder
