@@ -92,6 +92,9 @@ bool is_key_name(std::string_view text) noexcept {
 }
 
 Key with_version(Key key, KeyVersion version, VersionState state) {
+  if (key.versions.size() >= kMaxVersions)
+    throw Error(ErrorKind::conflict, "a key has at most " + std::to_string(kMaxVersions) +
+                                         " versions: go on with a new key");
   version.number = key.versions.empty() ? 1 : key.versions.back().number + 1;
   version.state = VersionState::pending;
   key.versions.push_back(std::move(version));

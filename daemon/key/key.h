@@ -57,6 +57,8 @@ struct Key {
 // [a-z0-9][a-z0-9._-]{0,62}
 bool is_key_name(std::string_view text) noexcept;
 
+inline constexpr std::size_t kMaxVersions = 500;  // of a key; its metadata stays below 1 MiB
+
 // The staged life of a version; each returns the changed key or throws Error{conflict, not_found}.
 Key with_version(Key key, KeyVersion version, VersionState state);  // pending, or active at once
 Key activated(Key key, std::uint32_t number);  // the former active one becomes verifying

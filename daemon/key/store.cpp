@@ -155,10 +155,11 @@ void Store::update(const Key& key) const {
   const std::string path = folder_ + "/" + key.name;
   // A file that no metadata names yet may be a leftover of an interrupted update: written anew.
   const Key before = read_metadata(path);
-  for (const KeyVersion& version : key.versions)
-    if (std::ranges::find(before.versions, version.number, &KeyVersion::number) ==
-        before.versions.end())
-      write_object(path, version);
+  for (const KeyVersion& version : key.versions) {
+    const auto had = std::ranges::find(before.versions, version.number, &KeyVersion::number);
+    // An update may fail after its last rename: the same number then comes with another object.
+    if (had == before.versions.end() || had->object != version.object) write_object(path, version);
+  }
   replace_file(path + "/key.json", write_metadata(key), 0600);
 }
 

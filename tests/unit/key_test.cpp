@@ -114,6 +114,36 @@ TEST(Store, BringsBackWhatItWasGiven) {
   EXPECT_EQ(keys[0].versions[0].created, key.versions[0].created);
 }
 
+TEST(Store, TakesANumberAgainThatAFailedUpdateHadWritten) {
+  const Folder folder;
+  const Store store(folder / "keys");
+  const Key key = sample("a");
+  store.create(key);
+  store.update(with_version(key, version_of("AKID2"), VersionState::pending));
+  KeyVersion other = version_of("AKID3");
+  other.object = {'o', 't', 'h', 'e', 'r'};
+  store.update(with_version(key, other, VersionState::pending));
+  const std::vector<Key> keys = store.load();
+  ASSERT_EQ(keys.size(), 1u);
+  EXPECT_EQ(keys[0].damage, "");
+  ASSERT_EQ(keys[0].versions.size(), 2u);
+  EXPECT_EQ(keys[0].versions[1].object, other.object);
+}
+
+TEST(Store, ReadsAKeyWithAllTheVersionsThatItTakes) {
+  const Folder folder;
+  const Store store(folder / "keys");
+  Key key = sample("a");
+  KeyVersion version = version_of(std::string(128, 'K'));
+  version.public_key.assign(550, 1);  // RSA-3072's is 422
+  while (key.versions.size() < kMaxVersions)
+    key = with_version(std::move(key), version, VersionState::pending);
+  EXPECT_EQ(kind_of([&] { with_version(key, version, VersionState::pending); }),
+            ErrorKind::conflict);
+  store.create(key);
+  EXPECT_EQ(store.load().at(0).damage, "");
+}
+
 TEST(Store, RefusesATakenName) {
   const Folder folder;
   const Store store(folder / "keys");
