@@ -282,6 +282,8 @@ def memory(pid):
             span, rights = line.split()[:2]
             if "r" in rights and "[v" not in line:
                 low, high = (int(part, 16) for part in span.split("-"))
+                if high - low > 1 << 32:  # a sanitizer's shadow
+                    continue
                 try:
                     yield os.pread(mem.fileno(), high - low, low)
                 except OSError:
