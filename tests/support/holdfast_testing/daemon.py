@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 
@@ -182,6 +183,8 @@ class Daemon:
 
     def __exit__(self, *_):
         self.stop()
+        report = re.search(r"(?:ERROR|WARNING): \w+Sanitizer.*|.*: runtime error: .*", self.log_text())
+        assert not report, f"{report[0]} (built with sanitizers):\n{self.log_text()[report.start():][:4000]}"
 
 
 def problem(reply, code, status=None):
