@@ -221,6 +221,7 @@ TEST_F(AuditWriter, OpensTheLogAgainThoughNobodyAsks) {
   });
   EXPECT_EQ(writer_->failure(), "");
   EXPECT_EQ(write(sample(0)), 0U);
+  writer_->stop();
 }
 
 // Threat row 9.
