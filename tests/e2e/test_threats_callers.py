@@ -255,9 +255,9 @@ def test_row22_overflow_uid_is_refused_though_a_grant_names_it(root, folder, swt
 
 
 def test_row22_root_of_a_user_namespace_is_who_it_was_outside(root, daemon):
-    """MALLORY as uid 0 of a namespace of its own is MALLORY. In a chroot the kernel gives nobody such a namespace."""
-    if not os.path.samestat(os.stat("/"), os.stat(f"/proc/{os.getppid()}/root/")):
-        return
+    """MALLORY as uid 0 of a namespace of its own is MALLORY."""
+    if subprocess.run(["unshare", "--user", "true"], capture_output=True, check=False).returncode != 0:
+        return  # not even root gets such a namespace (in a chroot, say): there is nothing to attack from
 
     def inside():
         command = ["unshare", "--user", "--map-root-user", "curl", "-s", "--unix-socket", daemon.socket, "http://localhost/v1/whoami"]

@@ -33,7 +33,8 @@ pid_t fork_to_pid_namespace(const std::function<int()>& body) {
   return fork_to([&] {
     if (::unshare(CLONE_NEWPID | CLONE_NEWNS) != 0) return 100;
     const pid_t init = fork_to([&] {
-      if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+      // Not "/": in a chroot it is no mount.
+      if (::mount("none", "/proc", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
           ::mount("proc", "/proc", "proc", 0, nullptr) != 0)
         return 101;
       return body();
@@ -87,11 +88,11 @@ TEST(PidReuse, NeverLendsTheVictimsIdentityInAThousandRuns) {
     for (int run = 0; run < kRuns; ++run) ++seen[reuse_once(listener)];
     return ::write(counts[1], seen, sizeof seen) == sizeof seen ? 0 : 1;
   });
+  ::close(counts[1]);
   EXPECT_EQ(exit_code(child), 0);
   int seen[4] = {0, 0, 0, 0};
   ASSERT_EQ(::read(counts[0], seen, sizeof seen), static_cast<ssize_t>(sizeof seen));
   ::close(counts[0]);
-  ::close(counts[1]);
   EXPECT_EQ(seen[0], kRuns) << "refused";
   EXPECT_EQ(seen[1], 0) << "taken for the connector";
   EXPECT_EQ(seen[2], 0) << "the pid was not reused";
