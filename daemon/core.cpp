@@ -12,7 +12,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <iostream>
+#include <cstdlib>
 
 #include "daemon/base/error.h"
 #include "daemon/base/hardening.h"
@@ -122,9 +122,18 @@ class Core {
     if (const json::value* kind = body.if_contains("listen"))
       listen(std::string(kind->as_string()), std::move(message.descriptors.at(0)));
     else if (const json::value* name = body.if_contains("link"))
-      service_.device(std::string(name->as_string())).attach(std::move(message.descriptors.at(0)));
+      attach(std::string(name->as_string()), std::move(message.descriptors.at(0)));
     else if (body.contains("reload"))
       asio::co_spawn(loop_, reload_and_tell(), asio::detached);
+  }
+
+  // The supervisor has the devices of when it was started, we those of the files as they are now.
+  void attach(const std::string& name, UniqueFd link) {
+    const auto at = service_.devices.find(name);
+    if (at == service_.devices.end())
+      return log::warning("device_not_configured",
+                          {{"device", name}, {"cure", "restart holdfastd: [[device]] changed"}});
+    at->second->attach(std::move(link));
   }
 
   void listen(const std::string& kind, UniqueFd socket) {
@@ -189,7 +198,15 @@ class Core {
     }
   }
 
-  void tell(const json::object& body) { device::send_control(control_.native_handle(), body); }
+  // A supervisor that is gone or does not listen is no reason to fail a request: its end shows as an end
+  // of file on the control socket.
+  void tell(const json::object& body) {
+    try {
+      device::send_control(control_.native_handle(), body);
+    } catch (const Error& error) {
+      log::warning("supervisor_not_told", {{"why", error.what()}});
+    }
+  }
 
   // Requests under way are answered and recorded, then the log is closed.
   awaitable<void> stop() {
@@ -197,11 +214,7 @@ class Core {
     co_await record("stop", "ok", "");
     for (const auto& [name, device] : service_.devices) device->stop();
     service_.audit->stop();
-    try {
-      tell({{"stopped", true}});
-    } catch (const Error&) {
-      // The supervisor is gone: nobody waits for the word.
-    }
+    tell({{"stopped", true}});
     loop_.stop();
   }
 
@@ -234,19 +247,19 @@ int run(const std::string& path) {
 
   asio::io_context loop(1);
   Core core(loop, config, files);
-  int status = 0;
-  asio::co_spawn(loop, core.run(), [&](const std::exception_ptr& failure) {
+  asio::co_spawn(loop, core.run(), [](const std::exception_ptr& failure) {
     if (!failure) return;
     try {
       std::rethrow_exception(failure);
     } catch (const std::exception& error) {
       log::error("core_failed", {{"why", error.what()}});
     }
-    status = 1;
-    loop.stop();
+    // What is recorded is on disk; frames that still wait must not run their destructors against a core
+    // that is being destroyed.
+    std::_Exit(1);
   });
   loop.run();
-  return status;
+  return 0;
 }
 
 }  // namespace

@@ -20,13 +20,26 @@ device::Client& Service::device(const std::string& name) const {
   return *at->second;
 }
 
+namespace {
+
+// A file that is missing or too large is a fault of the configuration, not of the path that was asked.
+std::vector<config::File> read_configuration(const std::string& path) {
+  try {
+    config::check_ownership(path);
+    return config::read_files(path);
+  } catch (const Error& error) {
+    throw Error(ErrorKind::invalid_request, error.what());
+  }
+}
+
+}  // namespace
+
 boost::asio::awaitable<void> reload(Service& service) {
   std::shared_ptr<const policy::Policy> fresh;
   std::string log_level;
   // Names of users are looked up here, which may take its time: not on the loop.
   co_await service.audit->run([&] {
-    config::check_ownership(service.config.path);
-    const std::vector<config::File> files = config::read_files(service.config.path);
+    const std::vector<config::File> files = read_configuration(service.config.path);
     log_level = config::parse(files).log_level;
     fresh = load_policy(files);
   });

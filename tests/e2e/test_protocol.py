@@ -20,6 +20,7 @@ from holdfast_testing import openapi
 from holdfast_testing.client import Client, Raw
 from holdfast_testing.daemon import Daemon, everything, problem
 from holdfast_testing.processes import wait_until
+from holdfast_testing.swtpm import Swtpm
 from holdfast_testing.sigv4 import get, wrong
 from holdfast_testing.users import ALICE, MALLORY, as_user
 
@@ -433,6 +434,29 @@ def test_reload_gives_the_new_digest(daemon, admin):
     reply = admin.post("/v1/reload").json
     with daemon.client() as client:
         assert reply["policy_digest"] == client.get("/v1/health").json["policy_digest"] and reply["grants"] >= 3
+
+
+def test_reload_without_the_file_is_a_fault_of_the_configuration(daemon, admin):
+    before = admin.get("/v1/health").json["policy_digest"]
+    os.rename(daemon.config, daemon.config + ".away")
+    try:
+        problem(admin.post("/v1/reload"), "invalid_request", 400)
+    finally:
+        os.rename(daemon.config + ".away", daemon.config)
+    assert admin.get("/v1/health").json["policy_digest"] == before
+
+
+def test_core_serves_although_a_device_left_the_configuration_meanwhile(folder):
+    place = os.path.join(folder, "fewer")
+    with Swtpm(os.path.join(place, "tpm")) as tpm, Daemon(place, tpm.tcti, everything()) as running:
+        with open(running.config, encoding="utf-8") as file:
+            text = file.read()
+        with open(running.config, "w", encoding="utf-8") as file:
+            file.write(text.replace('name = "tpm"', 'name = "other"'))
+        os.kill(running.part("core"), signal.SIGKILL)
+        with running.client() as client:
+            assert [device["name"] for device in client.get("/v1/health").json["devices"]] == ["other"]
+        assert "device_not_configured" in running.log_text()
 
 
 def test_openapi_describes_every_error_code():
