@@ -454,9 +454,9 @@ def test_core_serves_although_a_device_left_the_configuration_meanwhile(folder):
         with open(running.config, "w", encoding="utf-8") as file:
             file.write(text.replace('name = "tpm"', 'name = "other"'))
         os.kill(running.part("core"), signal.SIGKILL)
+        wait_until(lambda: "device_not_configured" in running.log_text(), 10, "the core says what became of the link")
         with running.client() as client:
             assert [device["name"] for device in client.get("/v1/health").json["devices"]] == ["other"]
-        assert "device_not_configured" in running.log_text()
 
 
 def test_openapi_describes_every_error_code():
