@@ -159,9 +159,12 @@ TEST(Namespace, ThatHidesTheUidIsRefused) {
     leash.wait();
     return fd ? 0 : 1;
   });
-  EXPECT_EQ(exit_code(server), 0);
+  const int result = exit_code(server);
   leash.release();
   EXPECT_EQ(exit_code(client), 0);
+  if (result == 100)
+    GTEST_SKIP() << "the kernel gives nobody a user namespace here (in a chroot, say)";
+  EXPECT_EQ(result, 0);
 }
 
 }  // namespace
