@@ -64,7 +64,9 @@ void start(std::string_view program, Level least) {
       spdlog::pattern_time_type::utc);
 }
 
-void show(Level least) { logger->set_level(native(least)); }
+void show(Level least) {
+  logger->set_level(native(least));
+}
 
 void write(Level level, std::string_view event, std::initializer_list<Field> fields) {
   if (!logger->should_log(native(level))) return;
