@@ -36,6 +36,7 @@ class FakeBackend final : public Backend {
     description_.types = {KeyType::ec_p256, KeyType::hmac_sha256};
     description_.algorithms = {Algorithm::es256};
     description_.commands_in_flight = 2;
+    const std::lock_guard lock(device_->mutex_);
     description_.lockout_counter = device_->lockout_counter_;
   }
 
