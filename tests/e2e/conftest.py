@@ -39,7 +39,7 @@ def daemon(folder, swtpm):
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def root():
     if os.geteuid() != 0:
         pytest.skip("needs root: other uids, namespaces or mounts")
