@@ -52,6 +52,7 @@ boost::asio::awaitable<void> reload(Service& service) {
 
 std::shared_ptr<const policy::Policy> load_policy(const std::vector<config::File>& files) {
   std::vector<policy::Source> sources;
+  sources.reserve(files.size());
   for (const config::File& file : files) sources.push_back({file.name, file.text});
   return policy::Policy::load(sources);
 }
