@@ -69,16 +69,17 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
     const policy::Question question{caller, record.key, record.details.facts, record.details.skew};
     const policy::Decision decision = rules->decide(question);
     if (!decision.allowed) deny(record, decision.reason);
+    record.allowed = true;
     record.details.grant = rules->grant_name(decision.grant);
     const Catalogue::Entry key = service.catalogue.find(record.key);
     const KeyVersion& version = signing_version(key, operation, record);
     if (const auto wait = service.limiter.take(decision.grant, service.clock.steady())) {
+      record.allowed = false;
       record.details.reason = "the grant's rate is used up";
       retry_after = *wait;
       throw Error(ErrorKind::limit_exceeded,
                   "the grant's rate is used up; wait as Retry-After says");
     }
-    record.allowed = true;
 
     // format, device, format: the very object that was judged -> bytes -> signature -> reply.
     Signed result = co_await sign(service, caller.uid, intent, *key, version);

@@ -193,6 +193,8 @@ def test_row25_flipped_bits_lose_that_key_alone(folder, swtpm):
             with daemon.admin() as admin:
                 reasons = admin.get("/v1/health").json["reasons"]
                 assert sorted(reason.split()[1].rstrip(":") for reason in reasons) == sorted(victims), reasons
+            lost = [record for record in daemon.audit() if record["code"] == "key_lost"]
+            assert lost and all(record["decision"] == "allowed" for record in lost), "policy said yes, the device could not"
             for path, data in originals.items():
                 with open(path, "wb") as file:
                     file.write(data)
