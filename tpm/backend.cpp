@@ -44,6 +44,9 @@ class TpmBackend final : public Backend {
   const DeviceDescription& describe() const override { return device_; }
   DeviceKey create(KeyType type) override;
   DeviceKey import_secret(const Secret& secret) override;
+  DeviceKey import_private_key(KeyType, const Secret&) override {
+    throw Error(ErrorKind::unsupported, "the TPM backend takes no private keys yet");
+  }
   Bytes sign(ByteView object, Algorithm algorithm, ByteView digest) override;
   Secret mac(ByteView object, const std::vector<Bytes>& chain) override;
   void remove(ByteView object) override { objects_.forget(object); }

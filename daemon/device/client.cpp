@@ -66,6 +66,12 @@ class LinkedClient final : public Client {
     Answer answer = co_await perform(caller, command);
     co_return std::get<DeviceKey>(std::move(answer));
   }
+  asio::awaitable<DeviceKey> import_private_key(std::uint32_t caller, KeyType type,
+                                                const Secret& pkcs8) override {
+    const Command command = ImportPrivateKey{type, pkcs8.clone()};
+    Answer answer = co_await perform(caller, command);
+    co_return std::get<DeviceKey>(std::move(answer));
+  }
   asio::awaitable<Bytes> sign(std::uint32_t caller, ByteView object, Algorithm algorithm,
                               ByteView digest) override {
     const Command command =

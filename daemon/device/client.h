@@ -39,7 +39,7 @@ struct Settings {
 //
 // While the device is `starting` commands wait, for the grace; `unavailable` and `refused` refuse at
 // once. sign, mac and remove give the same when they are repeated, so those under way when a process
-// dies go to its successor, once; create and import_secret don't and fail.
+// dies go to its successor, once; create and the imports don't and fail.
 class Client {
  public:
   // `overdue`: a command passed its deadline; the supervisor has to replace the process.
@@ -64,6 +64,8 @@ class Client {
   virtual boost::asio::awaitable<DeviceKey> create(std::uint32_t caller, KeyType type) = 0;
   virtual boost::asio::awaitable<DeviceKey> import_secret(std::uint32_t caller,
                                                           const Secret& secret) = 0;
+  virtual boost::asio::awaitable<DeviceKey> import_private_key(std::uint32_t caller, KeyType type,
+                                                               const Secret& pkcs8) = 0;
   virtual boost::asio::awaitable<Bytes> sign(std::uint32_t caller, ByteView object,
                                              Algorithm algorithm, ByteView digest) = 0;
   virtual boost::asio::awaitable<Secret> mac(std::uint32_t caller, ByteView object,

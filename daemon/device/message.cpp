@@ -9,7 +9,7 @@ namespace holdfast::device {
 namespace {
 
 constexpr std::uint8_t kMagic[2] = {'H', 'F'};
-constexpr std::uint8_t kVersion = 1;
+constexpr std::uint8_t kVersion = 2;
 constexpr std::uint8_t kFirstAnswer = 128;  // kinds: the variant's index, answers from here on
 constexpr std::size_t kMostDigestBytes = 64;
 constexpr std::size_t kMostPublicKeyBytes = 4096;
@@ -52,6 +52,10 @@ void write(Writer& out, const Create& command) {
 }
 void write(Writer& out, const ImportSecret& command) {
   out.bytes(command.secret.view(), kMostSecretBytes);
+}
+void write(Writer& out, const ImportPrivateKey& command) {
+  out.number(static_cast<std::uint8_t>(command.type));
+  out.bytes(command.pkcs8.view(), kMostPkcs8Bytes);
 }
 void write(Writer& out, const Sign& command) {
   write_object(out, command.object);
@@ -97,6 +101,7 @@ void write(Writer& out, const Ready& answer) {
     out.number(static_cast<std::uint8_t>(algorithm));
   out.number(device.commands_in_flight);
   out.number(device.lockout_counter);
+  out.number(static_cast<std::uint8_t>(device.encrypted_sessions));
 }
 void write(Writer& out, const Unavailable& answer) {
   out.bytes(as_bytes(fit(answer.reason)), kMostTextBytes);
@@ -112,6 +117,11 @@ Wire encode_body(std::uint64_t id, std::uint8_t kind, const Body& body) {
   out.number(id);
   std::visit([&](const auto& fields) { write(out, fields); }, body);
   return out.take();
+}
+
+ImportPrivateKey read_import(Reader& in) {
+  const KeyType type = in.enumerator(KeyType::ed25519);
+  return {type, Secret(in.bytes(kMostPkcs8Bytes))};
 }
 
 Sign read_sign(Reader& in) {
@@ -164,6 +174,7 @@ Ready read_ready(Reader& in) {
   for (Algorithm& algorithm : device.algorithms) algorithm = in.enumerator(Algorithm::eddsa);
   device.commands_in_flight = in.number<std::uint32_t>();
   device.lockout_counter = in.number<std::uint32_t>();
+  device.encrypted_sessions = in.boolean();
   return answer;
 }
 
@@ -174,12 +185,14 @@ Command read_command(Reader& in, std::uint8_t kind) {
     case 1:
       return ImportSecret{Secret(in.bytes(kMostSecretBytes))};
     case 2:
-      return read_sign(in);
+      return read_import(in);
     case 3:
-      return read_mac(in);
+      return read_sign(in);
     case 4:
-      return Remove{in.copy(kMostObjectBytes)};
+      return read_mac(in);
     case 5:
+      return Remove{in.copy(kMostObjectBytes)};
+    case 6:
       return Check{};
   }
   Reader::refuse("an unknown command");

@@ -35,6 +35,10 @@ struct Create {
 struct ImportSecret {
   Secret secret;
 };
+struct ImportPrivateKey {
+  KeyType type;
+  Secret pkcs8;
+};
 struct Sign {
   Bytes object;
   Algorithm algorithm;
@@ -48,7 +52,7 @@ struct Remove {
   Bytes object;
 };
 struct Check {};
-using Command = std::variant<Create, ImportSecret, Sign, Mac, Remove, Check>;
+using Command = std::variant<Create, ImportSecret, ImportPrivateKey, Sign, Mac, Remove, Check>;
 
 // device -> core
 struct Signature {

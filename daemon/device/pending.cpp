@@ -21,7 +21,8 @@ Kind kind_of(const Command& command, const Settings& settings) {
     const bool rsa = create->type == KeyType::rsa_2048 || create->type == KeyType::rsa_3072;
     return {kIndexOf<DeviceKey>, rsa ? settings.rsa_generation : settings.sign, false};
   }
-  if (std::holds_alternative<ImportSecret>(command))
+  if (std::holds_alternative<ImportSecret>(command) ||
+      std::holds_alternative<ImportPrivateKey>(command))
     return {kIndexOf<DeviceKey>, settings.sign, false};
   if (std::holds_alternative<Sign>(command)) return {kIndexOf<Signature>, settings.sign, true};
   if (std::holds_alternative<Mac>(command)) return {kIndexOf<Secret>, settings.sign, true};

@@ -129,6 +129,8 @@ class Server {
     if (const auto* create = std::get_if<Create>(&command)) return backend_->create(create->type);
     if (const auto* import = std::get_if<ImportSecret>(&command))
       return backend_->import_secret(import->secret);
+    if (const auto* import = std::get_if<ImportPrivateKey>(&command))
+      return backend_->import_private_key(import->type, import->pkcs8);
     if (const auto* remove = std::get_if<Remove>(&command)) {
       backend_->remove(remove->object);
       return Removed{};

@@ -37,19 +37,26 @@ struct DeviceDescription {
   bool software = false;  // an emulator: no protection
   std::string
       parent_name;  // hex; what wraps the keys, another value means another device or a cleared one
-  std::vector<KeyType> types;  // that create() or import_secret() take
+  std::vector<KeyType>
+      types;  // that create() takes, and import_secret() for HMAC; import_private_key()
+              // takes the asymmetric ones of these
   std::vector<Algorithm> algorithms;
   std::uint32_t commands_in_flight = 1;  // how many the core may have on the way
   std::uint32_t lockout_counter = 0;     // failed authorisations the device counts (TPM)
+  bool encrypted_sessions =
+      false;  // what passes between us and the device is encrypted and authenticated
 };
 
-// `object` is what the device needs to find or load the key again, opaque to everyone else and safe
-// to store in clear: a wrapped blob, or a name. `public_key` is DER SubjectPublicKeyInfo, empty for
-// HMAC.
+// `object` is what the device needs to find or load the key again, opaque to everyone else: a wrapped
+// blob, or a name. It may carry a value that authorises the key's use, without which the device refuses
+// it: store it with mode 0600, never show or log it. `public_key` is DER SubjectPublicKeyInfo, empty
+// for HMAC.
 struct DeviceKey {
   Bytes object;
   Bytes public_key;
 };
+
+inline constexpr std::size_t kMostPkcs8Bytes = 4096;
 
 class Backend {
  public:
@@ -63,6 +70,13 @@ class Backend {
   // An HMAC-SHA-256 key of 1 to 128 bytes, fixed to this device; longer than 64 is hashed first, as
   // RFC 2104 §2 does.
   virtual DeviceKey import_secret(const Secret& secret) = 0;
+
+  // A key that was made elsewhere: DER PrivateKeyInfo (RFC 5208 §5, RFC 5958 §2) of exactly `type`, as
+  // OpenSSL's i2d_PKCS8_PRIV_KEY_INFO writes it, at most kMostPkcs8Bytes. It can't leave the device from
+  // then on. unsupported for other types than ec-p256, ec-p384, rsa-2048, rsa-3072 and for those that
+  // the device lacks; invalid_request for a key that is not of `type`, is inconsistent, or has another
+  // RSA exponent than 65537 (daemon/key/pkcs8.h judges).
+  virtual DeviceKey import_private_key(KeyType type, const Secret& pkcs8) = 0;
 
   // Signs `digest`, of digest_bytes(algorithm). ECDSA: r‖s, each of the coordinate's size; RSA: the
   // modulus' size. Not verified here: the caller does, with the public key.

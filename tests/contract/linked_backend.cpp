@@ -90,6 +90,9 @@ class LinkedBackend final : public Backend {
   DeviceKey import_secret(const Secret& secret) override {
     return await(client_->import_secret(kCaller, secret));
   }
+  DeviceKey import_private_key(KeyType type, const Secret& pkcs8) override {
+    return await(client_->import_private_key(kCaller, type, pkcs8));
+  }
   Bytes sign(ByteView object, Algorithm algorithm, ByteView digest) override {
     return await(client_->sign(kCaller, object, algorithm, digest));
   }

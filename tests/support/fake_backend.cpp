@@ -1,14 +1,21 @@
 #include "tests/support/fake_backend.h"
 
 #include <openssl/ec.h>
+#include <openssl/rsa.h>
 
+#include <algorithm>
+#include <array>
+#include <iterator>
 #include <thread>
 #include <utility>
+
+#include "daemon/key/pkcs8.h"
 
 namespace holdfast::test {
 namespace {
 
-constexpr std::size_t kP256Bytes = 32;
+constexpr std::array kAlgorithms{Algorithm::es256, Algorithm::es384, Algorithm::rs256,
+                                 Algorithm::ps256};
 
 [[noreturn]] void refuse(const char* detail) {
   throw Error(ErrorKind::invalid_request, detail, "fake");
@@ -23,6 +30,47 @@ Bytes public_key_of(EVP_PKEY* pair) {
   return bytes;
 }
 
+EvpPkey generate(KeyType type) {
+  switch (type) {
+    case KeyType::ec_p256:
+      return EvpPkey(EVP_EC_gen("P-256"));
+    case KeyType::ec_p384:
+      return EvpPkey(EVP_EC_gen("P-384"));
+    case KeyType::rsa_2048:
+      return EvpPkey(EVP_RSA_gen(2048));
+    case KeyType::rsa_3072:
+      return EvpPkey(EVP_RSA_gen(3072));
+    case KeyType::hmac_sha256:
+    case KeyType::ed25519:
+      break;
+  }
+  throw Error(ErrorKind::unsupported, "the fake makes EC and RSA keys", "fake");
+}
+
+bool fits(KeyType type, Algorithm algorithm) {
+  switch (algorithm) {
+    case Algorithm::es256:
+      return type == KeyType::ec_p256;
+    case Algorithm::es384:
+      return type == KeyType::ec_p384;
+    case Algorithm::rs256:
+    case Algorithm::ps256:
+      return type == KeyType::rsa_2048 || type == KeyType::rsa_3072;
+    case Algorithm::eddsa:
+      break;
+  }
+  return false;
+}
+
+bool set_padding(EVP_PKEY_CTX* context, Algorithm algorithm) {
+  if (algorithm != Algorithm::rs256 && algorithm != Algorithm::ps256) return true;
+  const bool pss = algorithm == Algorithm::ps256;
+  return EVP_PKEY_CTX_set_rsa_padding(context, pss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) ==
+             1 &&
+         EVP_PKEY_CTX_set_signature_md(context, EVP_sha256()) == 1 &&
+         (!pss || EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) == 1);
+}
+
 }  // namespace
 
 class FakeBackend final : public Backend {
@@ -33,8 +81,9 @@ class FakeBackend final : public Backend {
     description_.model = "memory";
     description_.software = true;
     description_.parent_name = device_->name_;
-    description_.types = {KeyType::ec_p256, KeyType::hmac_sha256};
-    description_.algorithms = {Algorithm::es256};
+    description_.types = {KeyType::ec_p256, KeyType::ec_p384, KeyType::rsa_2048, KeyType::rsa_3072,
+                          KeyType::hmac_sha256};
+    description_.algorithms = device_->algorithms();
     description_.commands_in_flight = 2;
     const std::lock_guard lock(device_->mutex_);
     description_.lockout_counter = device_->lockout_counter_;
@@ -44,12 +93,7 @@ class FakeBackend final : public Backend {
 
   DeviceKey create(KeyType type) override {
     device_->begin_call();
-    if (type != KeyType::ec_p256)
-      throw Error(ErrorKind::unsupported, "the fake makes ec-p256 keys", "fake");
-    EvpPkey pair(EVP_EC_gen("P-256"));
-    if (!pair) throw_openssl("EVP_EC_gen");
-    Bytes public_key = public_key_of(pair.get());
-    return {keep({std::move(pair), {}, type}), std::move(public_key)};
+    return keep_pair(generate(type), type);
   }
 
   DeviceKey import_secret(const Secret& secret) override {
@@ -58,25 +102,34 @@ class FakeBackend final : public Backend {
     return {keep({nullptr, secret.clone(), KeyType::hmac_sha256}), {}};
   }
 
+  DeviceKey import_private_key(KeyType type, const Secret& pkcs8) override {
+    device_->begin_call();
+    return keep_pair(private_key_of(type, pkcs8), type);
+  }
+
   Bytes sign(ByteView object, Algorithm algorithm, ByteView digest) override {
     device_->begin_call();
-    if (algorithm != Algorithm::es256)
-      throw Error(ErrorKind::unsupported, "the fake signs ES256", "fake");
+    const auto& known = description_.algorithms;
+    if (std::find(known.begin(), known.end(), algorithm) == known.end())
+      throw Error(ErrorKind::unsupported,
+                  "the fake does not sign with " + std::string(to_string(algorithm)), "fake");
     if (digest.size() != digest_bytes(algorithm)) refuse("the digest has another size");
     Bytes data(digest.begin(), digest.end());
     if (device_->takes_spoiling()) data[0] ^= 1;
     const std::lock_guard lock(device_->mutex_);
     const auto& key = find(object);
-    if (key.type != KeyType::ec_p256) refuse("the key does not sign with ES256");
+    if (!fits(key.type, algorithm)) refuse("the key does not sign with this algorithm");
 
     const EvpPkeyCtx context(EVP_PKEY_CTX_new(key.pair.get(), nullptr));
-    Bytes der(static_cast<std::size_t>(EVP_PKEY_get_size(key.pair.get())));
-    std::size_t size = der.size();
+    Bytes signature(static_cast<std::size_t>(EVP_PKEY_get_size(key.pair.get())));
+    std::size_t size = signature.size();
     if (!context || EVP_PKEY_sign_init(context.get()) != 1 ||
-        EVP_PKEY_sign(context.get(), der.data(), &size, data.data(), data.size()) != 1)
+        !set_padding(context.get(), algorithm) ||
+        EVP_PKEY_sign(context.get(), signature.data(), &size, data.data(), data.size()) != 1)
       throw_openssl("EVP_PKEY_sign");
-    der.resize(size);
-    return ecdsa_der_to_raw(der, kP256Bytes);
+    signature.resize(size);
+    if (EVP_PKEY_is_a(key.pair.get(), "RSA") == 1) return signature;
+    return ecdsa_der_to_raw(signature, digest_bytes(algorithm));
   }
 
   Secret mac(ByteView object, const std::vector<Bytes>& chain) override {
@@ -105,6 +158,12 @@ class FakeBackend final : public Backend {
   }
 
  private:
+  DeviceKey keep_pair(EvpPkey pair, KeyType type) {
+    if (!pair) throw_openssl("EVP_PKEY_Q_keygen");
+    Bytes public_key = public_key_of(pair.get());
+    return {keep({std::move(pair), {}, type}), std::move(public_key)};
+  }
+
   Bytes keep(FakeDevice::Key key) {
     Bytes name = random_bytes(32);
     const std::lock_guard lock(device_->mutex_);
@@ -166,6 +225,21 @@ void FakeDevice::delay_each(std::chrono::milliseconds delay) {
 void FakeDevice::spoil_next_signatures(int calls) {
   const std::lock_guard lock(mutex_);
   spoilt_ = calls;
+}
+
+void FakeDevice::lacks(Algorithm algorithm) {
+  const std::lock_guard lock(mutex_);
+  lacked_.push_back(algorithm);
+}
+
+std::vector<Algorithm> FakeDevice::algorithms() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Algorithm> known;
+  std::copy_if(kAlgorithms.begin(), kAlgorithms.end(), std::back_inserter(known),
+               [this](Algorithm algorithm) {
+                 return std::find(lacked_.begin(), lacked_.end(), algorithm) == lacked_.end();
+               });
+  return known;
 }
 
 void FakeDevice::hang() {

@@ -19,7 +19,8 @@ class FakeDevice : public std::enable_shared_from_this<FakeDevice> {
  public:
   static std::shared_ptr<FakeDevice> make();
 
-  // Types ec-p256 and hmac-sha256. Keeps the device alive.
+  // ec-p256, ec-p384, rsa-2048, rsa-3072 and hmac-sha256, with ES256, ES384, RS256 and PS256. Keeps the
+  // device alive.
   std::unique_ptr<Backend> open();
 
   // Each fault is for calls that begin after it was set; describe() is never touched.
@@ -29,6 +30,7 @@ class FakeDevice : public std::enable_shared_from_this<FakeDevice> {
   void hang();                            // until release()
   void release();
   void set_lockout_counter(std::uint32_t count);
+  void lacks(Algorithm algorithm);  // for backends opened later: not described, and unsupported
 
   int calls() const;    // that began
   int hanging() const;  // that wait for release()
@@ -43,6 +45,7 @@ class FakeDevice : public std::enable_shared_from_this<FakeDevice> {
   FakeDevice() = default;
   void begin_call();
   bool takes_spoiling();
+  std::vector<Algorithm> algorithms() const;
 
   mutable std::mutex mutex_;
   std::condition_variable released_;
@@ -53,6 +56,7 @@ class FakeDevice : public std::enable_shared_from_this<FakeDevice> {
   std::chrono::milliseconds delay_{0};
   bool hang_ = false;
   std::uint32_t lockout_counter_ = 0;
+  std::vector<Algorithm> lacked_;
 };
 
 }  // namespace holdfast::test

@@ -19,6 +19,7 @@ std::vector<Wire> every_command() {
   wires.push_back(encode(4, Mac{filled(200), {filled(8), filled(9), {}}}));
   wires.push_back(encode(5, Remove{filled(3)}));
   wires.push_back(encode(6, Check{}));
+  wires.push_back(encode(7, ImportPrivateKey{KeyType::ec_p384, Secret(filled(185))}));
   return wires;
 }
 
@@ -66,6 +67,10 @@ TEST(DeviceMessage, CommandsComeOutAsTheyWentIn) {
 
   const auto import = decode_command(encode(1, ImportSecret{Secret(as_bytes("secret"))}));
   EXPECT_EQ(as_text(std::get<ImportSecret>(import.body).secret.view()), "secret");
+  const auto key =
+      decode_command(encode(1, ImportPrivateKey{KeyType::rsa_3072, Secret(as_bytes("pkcs8"))}));
+  EXPECT_EQ(std::get<ImportPrivateKey>(key.body).type, KeyType::rsa_3072);
+  EXPECT_EQ(as_text(std::get<ImportPrivateKey>(key.body).pkcs8.view()), "pkcs8");
   const auto sign = decode_command(encode(1, Sign{filled(9), Algorithm::ps256, filled(32)}));
   EXPECT_EQ(std::get<Sign>(sign.body).algorithm, Algorithm::ps256);
   EXPECT_EQ(std::get<Sign>(sign.body).digest, filled(32));
@@ -85,6 +90,7 @@ TEST(DeviceMessage, AnswersComeOutAsTheyWentIn) {
   description.algorithms = {Algorithm::eddsa, Algorithm::es256};
   description.commands_in_flight = 3;
   description.lockout_counter = 5;
+  description.encrypted_sessions = true;
   const auto ready = decode_answer(encode(0, Ready{description}));
   const DeviceDescription& read = std::get<Ready>(ready.body).description;
   EXPECT_EQ(read.model, "chip");
@@ -93,6 +99,7 @@ TEST(DeviceMessage, AnswersComeOutAsTheyWentIn) {
   EXPECT_EQ(read.algorithms, description.algorithms);
   EXPECT_EQ(read.commands_in_flight, 3U);
   EXPECT_EQ(read.lockout_counter, 5U);
+  EXPECT_TRUE(read.encrypted_sessions);
 }
 
 TEST(DeviceMessage, RefusesEveryTruncationAndEveryExtension) {
@@ -138,6 +145,8 @@ TEST(DeviceMessage, RefusesFieldsOverTheirBounds) {
   EXPECT_THROW(encode(1, Mac{{}, std::vector<Bytes>(kMostChainLinks + 1)}), Error);
   EXPECT_THROW(encode(1, Mac{{}, {filled(kMostLinkBytes + 1)}}), Error);
   EXPECT_THROW(encode(1, ImportSecret{Secret(filled(kMostSecretBytes + 1))}), Error);
+  EXPECT_THROW(encode(1, ImportPrivateKey{KeyType::ec_p256, Secret(filled(kMostPkcs8Bytes + 1))}),
+               Error);
   EXPECT_FALSE(takes(kAsCommand, filled(kMostMessageBytes + 1)));
 }
 

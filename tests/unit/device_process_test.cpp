@@ -23,6 +23,10 @@ class VendorModule final : public Backend {
     return {};
   }
   DeviceKey import_secret(const Secret&) override { return {{1}, {}}; }
+  DeviceKey import_private_key(KeyType, const Secret&) override {
+    std::raise(SIGKILL);
+    return {};
+  }
   Bytes sign(ByteView, Algorithm, ByteView) override { return Bytes(64, 1); }
   Secret mac(ByteView, const std::vector<Bytes>& chain) override {
     const std::string_view wish = as_text(chain.at(0));
@@ -148,9 +152,17 @@ TEST_F(DeviceProcess, MakingAKeyIsNeverTriedTwice) {
   Child first;
   client->attach(first.link());
   ASSERT_TRUE(reach(*client, State::ready));
-  const auto outcome = await(client->create(1, KeyType::ec_p256));
-  ASSERT_TRUE(outcome.error);
-  EXPECT_EQ(outcome.error->kind(), ErrorKind::device_unavailable);
+  const auto made = await(client->create(1, KeyType::ec_p256));
+  ASSERT_TRUE(made.error);
+  EXPECT_EQ(made.error->kind(), ErrorKind::device_unavailable);
+
+  Child second;
+  client->attach(second.link());
+  ASSERT_TRUE(reach(*client, State::ready));
+  const Secret key(as_bytes("a private key"));
+  const auto imported = await(client->import_private_key(1, KeyType::ec_p256, key));
+  ASSERT_TRUE(imported.error);
+  EXPECT_EQ(imported.error->kind(), ErrorKind::device_unavailable);
 }
 
 }  // namespace
