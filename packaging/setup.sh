@@ -43,6 +43,19 @@ need_packages() {
   [ "$status" = 0 ] || fail "apt-get could not install: ${missing[*]} (Debian 12 has them all in main; see its message above)"
 }
 
+# need_npm: the command npm, from Debian's package unless Node.js brought its own.
+need_npm() { command -v npm >/dev/null || need_packages npm; }
+
+# node_modules_of FOLDER TARGET: what FOLDER's package-lock.json pins, installed in TARGET and not among the sources.
+node_modules_of() {
+  cmp -s "$1/package-lock.json" "$2/package-lock.json" && [ -d "$2/node_modules" ] && return
+  rm -rf "$2"
+  mkdir -p "$2"
+  cp "$1/package.json" "$1/package-lock.json" "$2/"
+  say "Installing what $1/package.json names"
+  (cd "$2" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) || { rm -rf "$2"; fail "npm ci failed: its message is above; it needs the npm registry, or a cache of it"; }
+}
+
 # build PRESET: configures and builds it with all cores; sets $build to its folder.
 build() {
   build=$source/build
