@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <array>
 #include <boost/beast/http.hpp>
@@ -111,6 +112,11 @@ Client Client::application(const std::string& socket) {
 }
 Client Client::admin(const std::string& socket) {
   return Client(find_admin_socket(socket), true);
+}
+
+Client Client::reading(const std::string& socket, bool mine) {
+  if (!mine && access(find_admin_socket(socket).c_str(), R_OK | W_OK) == 0) return admin(socket);
+  return application(socket);
 }
 
 Client Client::metrics(const std::string& socket) {

@@ -26,6 +26,9 @@ class Client {
   // `socket`: of --socket, or empty to search. Throw Failure.
   static Client application(const std::string& socket);
   static Client admin(const std::string& socket);
+  // The admin socket where the caller may use it, unless only what is `mine` is wanted; else the
+  // application socket.
+  static Client reading(const std::string& socket, bool mine);
   // metrics.sock beside the admin socket: get_text() alone.
   static Client metrics(const std::string& socket);
 

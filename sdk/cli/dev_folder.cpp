@@ -133,14 +133,14 @@ std::string dev_configuration(const std::string& folder, const std::string& runt
          "key = \"*\"\n" +
          caller + "facts = { " + open +
          " }\n"
-         "limits = { max_skew = \"unlimited\" }\n\n"
+         "limits = { max_skew = \"unlimited\", ttl = \"365d\" }\n\n"
          "# A grant that names typ needs one, so tokens with a typ of their own have this one.\n"
          "[[grant]]\n"
          "name = \"dev-typ\"\n"
          "key = \"*\"\n" +
          caller + "facts = { typ = \"**\", " + open +
          " }\n"
-         "limits = { max_skew = \"unlimited\" }\n";
+         "limits = { max_skew = \"unlimited\", ttl = \"365d\" }\n";
 }
 
 DevFolder open_dev_folder(const std::string& given) {

@@ -52,11 +52,13 @@ std::string advice_for(ErrorKind kind, std::string_view request_id, bool admin) 
     case ErrorKind::device_unavailable:
       return "try again; if it stays so, see `holdfast health` and the daemon's log";
     case ErrorKind::key_lost:
-      return "the device was cleared or replaced: make or import the key again";
+      return "the device was cleared or replaced, or files are damaged: see docs/recovery.md";
     case ErrorKind::audit_unavailable:
       return "nothing is signed until the audit log can be written: see `holdfast health`";
     case ErrorKind::clock_untrusted:
-      return "nothing is signed until the machine's clock is right: see `holdfast health`";
+      return "nothing is signed until the machine's clock is right; if it is, an administrator "
+             "says "
+             "so: holdfast clock accept";
     case ErrorKind::internal:
       return "this is a defect: report it with the request id and the daemon's log";
   }

@@ -45,6 +45,7 @@ std::unique_ptr<CLI::App> make_program(Context& context) {
       "  holdfast dev -- bash                                    try it: a daemon of your own\n"
       "  holdfast key import-aws orders-aws --profile default    seal a key of ~/.aws/credentials\n"
       "  holdfast aws curl --key orders-aws --region eu-west-1 --service s3 -- https://…\n"
+      "  holdfast token jwt --key orders-jwt --audience https://api.example.com\n"
       "  holdfast policy suggest REQUEST_ID                      the grant a refusal would have "
       "needed\n\n"
       "Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused, 4 try later.");
@@ -52,9 +53,11 @@ std::unique_ptr<CLI::App> make_program(Context& context) {
   add_status_commands(*app, context);
   add_key_commands(*app, context);
   add_sign_commands(*app, context);
+  add_token_commands(*app, context);
   add_aws_commands(*app, context);
   add_policy_commands(*app, context);
   add_audit_commands(*app, context);
+  add_accept_commands(*app, context);
   add_completion_command(*app, context);
   return app;
 }

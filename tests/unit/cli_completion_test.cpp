@@ -36,14 +36,18 @@ TEST(BashCompletion, OffersCommandsOptionsAndKeys) {
   EXPECT_EQ(offered_by_bash("holdfast --json key show --p"), "--pem\n");
   EXPECT_EQ(offered_by_bash("holdfast key show or"), "orders-aws\n");
   EXPECT_EQ(offered_by_bash("holdfast sign sigv4 --key ''"), "orders-aws\n");
+  EXPECT_EQ(offered_by_bash("holdfast token jwt --key ''"), "orders-aws\n");
+  EXPECT_EQ(offered_by_bash("holdfast token jwt --claim-"), "--claim-text\n");
+  EXPECT_EQ(offered_by_bash("holdfast device acc"), "accept\n");
+  EXPECT_EQ(offered_by_bash("holdfast key import or"), "\n");
   EXPECT_EQ(offered_by_bash("holdfast aws curl --data-u"), "--data-urlencode\n");
 }
 
 TEST(Completion, NamesEveryCommandInEveryShell) {
   for (const char* shell : {"bash", "zsh", "fish"}) {
     const std::string text = script(shell);
-    for (const char* word :
-         {"import-aws", "sigv4", "suggest", "verify", "--presign", "--data-binary"})
+    for (const char* word : {"import-aws", "sigv4", "jwt", "jwks", "accept", "suggest", "verify",
+                             "--presign", "--data-binary"})
       EXPECT_NE(text.find(word), std::string::npos) << shell << " " << word;
   }
 }

@@ -68,9 +68,13 @@ TEST_F(DevFolderTest, AllowsEverythingToItsOwnUidAlone) {
   EXPECT_TRUE(policy->decide({caller, "any", Facts{}, ten_years, {}}).allowed);
   Facts token;
   token.add("audience", "https://a.example/b");
-  token.add("typ", "at+jwt");
+  token.add("algorithm", "ES256");
+  const std::chrono::seconds longest(31536000);
+  EXPECT_TRUE(policy->decide({caller, "any", token, 0s, longest}).allowed);
   token.add("claim.a", "1");
-  EXPECT_TRUE(policy->decide({caller, "any", token, 0s, {}}).allowed);
+  EXPECT_TRUE(policy->decide({caller, "any", token, 0s, longest}).allowed);
+  token.add("typ", "at+jwt");
+  EXPECT_TRUE(policy->decide({caller, "any", token, 0s, longest}).allowed);
   caller.uid = 1002;
   EXPECT_FALSE(policy->decide({caller, "any", facts, 0s, {}}).allowed);
 }
