@@ -1,6 +1,5 @@
 #include "sdk/cli/credentials.h"
 
-#include <fcntl.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -88,24 +87,9 @@ std::string credentials_path() {
 }
 
 SecretText read_credentials_file(const std::string& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd)
-    fail("can't read " + path + ": " + std::strerror(errno),
-         "name another file with AWS_SHARED_CREDENTIALS_FILE, or leave --profile out and give the "
-         "secret "
-         "on standard input");
-  SecretText text(kMaxFile + 1);
-  std::size_t size = 0;
-  while (size < text.size()) {
-    const ssize_t got = ::read(fd.get(), text.data() + size, text.size() - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail("can't read " + path + ": " + std::strerror(errno));
-    if (got == 0) break;
-    size += static_cast<std::size_t>(got);
-  }
-  if (size > kMaxFile) fail(path + " is larger than 1 MiB", "is it a credentials file?");
-  text.resize(size);
-  return text;
+  return read_secret_file(path, kMaxFile,
+                          "name another file with AWS_SHARED_CREDENTIALS_FILE, or leave --profile "
+                          "out and give the secret on standard input");
 }
 
 Credentials find_credentials(std::string_view text, const std::string& profile,
@@ -163,9 +147,8 @@ SecretText without_secret(std::string_view text, const std::string& profile) {
   return out;
 }
 
-void remove_plaintext(const std::string& path, const std::string& profile) {
+void require_sole_copy(const std::string& path, const std::string& by_hand) {
   struct stat info {};
-  const std::string by_hand = "remove the line aws_secret_access_key of this profile by hand";
   if (lstat(path.c_str(), &info) != 0)
     fail("can't look at " + path + ": " + std::strerror(errno), by_hand);
   if (!S_ISREG(info.st_mode))
@@ -173,6 +156,12 @@ void remove_plaintext(const std::string& path, const std::string& profile) {
   if (info.st_nlink != 1)
     fail(path + " has a second hard link, which would keep the secret", by_hand);
   if (info.st_uid != geteuid()) fail(path + " belongs to another user: not touched", by_hand);
+}
+
+void remove_plaintext(const std::string& path, const std::string& profile) {
+  require_sole_copy(path, "remove the line aws_secret_access_key of this profile by hand");
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) fail("can't look at " + path + ": " + std::strerror(errno));
   const SecretText text = read_credentials_file(path);
   const SecretText rest = without_secret({text.data(), text.size()}, profile);
   replace_file(path, {rest.data(), rest.size()}, info.st_mode & 07777);

@@ -4,14 +4,11 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "daemon/base/secret.h"
+#include "sdk/cli/secret_input.h"
 
 namespace holdfast::cli {
-
-// Zeroed when released: the file holds every profile's secret.
-using SecretText = std::vector<char, ZeroingAllocator<char>>;
 
 struct Credentials {
   std::string access_key_id;
@@ -21,7 +18,7 @@ struct Credentials {
 // $AWS_SHARED_CREDENTIALS_FILE, else ~/.aws/credentials. Throws Failure where there is no home.
 std::string credentials_path();
 
-// A file of at most 1 MiB; throws Failure.
+// A file of at most 1 MiB, which holds every profile's secret; throws Failure.
 SecretText read_credentials_file(const std::string& path);
 
 // The profile's long-term key. Throws Failure where it is missing, given twice, incomplete, or
@@ -32,9 +29,12 @@ Credentials find_credentials(std::string_view text, const std::string& profile,
 // The text without the lines that hold the profile's secret access key.
 SecretText without_secret(std::string_view text, const std::string& profile);
 
-// Takes the profile's secret out of the file: whole or not at all, same mode, no backup. Throws
-// Failure for a symbolic link, a second hard link and another user's file, since the plaintext
-// would survive or the file change hands.
+// Throws Failure for a symbolic link, a second hard link and another user's file: what is removed
+// from such a file survives elsewhere, or the file changes hands. `by_hand`: what to do instead.
+void require_sole_copy(const std::string& path, const std::string& by_hand);
+
+// Takes the profile's secret out of the file, which has to be its sole copy: whole or not at all,
+// same mode, no backup. Throws Failure.
 void remove_plaintext(const std::string& path, const std::string& profile);
 
 }  // namespace holdfast::cli

@@ -1,24 +1,35 @@
-// A secret on its way in: from standard input or a terminal, never from an argument, in memory that
-// is locked or zeroed.
+// A secret on its way in: from standard input, a terminal or a file, never from an argument, in
+// memory that is locked or zeroed.
 #pragma once
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "daemon/base/secret.h"
-#include "sdk/cli/credentials.h"
 
 namespace holdfast::cli {
 
+// Zeroed when released.
+using SecretText = std::vector<char, ZeroingAllocator<char>>;
+
+// A file of at most `limit` bytes, "-" for standard input. Throws Failure, with `advice` where it
+// can't be opened.
+SecretText read_secret_file(const std::string& path, std::size_t limit, const std::string& advice);
+
 // From standard input to its end, without the last newline; from a terminal after `prompt`, without
-// echo, one line. 1 to 128 printable ASCII characters. Throws Failure.
+// echo, one line. Throws Failure unless check_secret() takes it.
 Secret read_secret(const std::string& prompt);
+
+// The first line of `file`; without a file what is typed on the controlling terminal after
+// `prompt`, without echo, whatever standard input is. 1 to 1023 bytes. Throws Failure.
+Secret read_passphrase(const std::string& prompt, const std::string& file);
 
 // Throws Failure{failed} unless it is 1 to 124 printable ASCII characters: with "AWS4" before it,
 // no more fit a device's HMAC key.
 void check_secret(const Secret& secret);
 
-// `{…rest…,"name":"secret"}`, where `rest` is a JSON object.
+// `{…rest…,"name":"secret"}`, where `rest` is a JSON object and `secret` ASCII text.
 SecretText with_secret_field(const std::string& rest, std::string_view name, const Secret& secret);
 
 }  // namespace holdfast::cli

@@ -127,6 +127,7 @@ TEST(SecretField, IsEscapedAndAddedToTheObject) {
   EXPECT_EQ(text_of(with_secret_field("{\"a\":1}", "s", Secret(as_bytes("x\"y\\z")))),
             "{\"a\":1,\"s\":\"x\\\"y\\\\z\"}");
   EXPECT_EQ(text_of(with_secret_field("{}", "s", Secret(as_bytes("x")))), "{\"s\":\"x\"}");
+  EXPECT_EQ(text_of(with_secret_field("{}", "s", Secret(as_bytes("a\nb\n")))), R"({"s":"a\nb\n"})");
 }
 
 TEST(SecretInput, RefusesWhatCantBeASecretAccessKey) {
