@@ -6,10 +6,14 @@
 
 #include "daemon/base/openssl.h"
 #include "tpm/algorithms.h"
+#include "tpm/duplicate.h"
 #include "tpm/handles.h"
 #include "tpm/key_file.h"
 #include "tpm/objects.h"
 #include "tpm/probe.h"
+#include "tpm/public_area.h"
+#include "tpm/sensitive.h"
+#include "tpm/session.h"
 #include "tpm/srk.h"
 
 namespace holdfast::tpm {
@@ -32,25 +36,31 @@ void fill(Buffer& out, ByteView bytes) {
 
 class TpmBackend final : public Backend {
  public:
-  explicit TpmBackend(const std::string& tcti)
+  TpmBackend(const std::string& tcti, Sessions sessions)
       : tcti_(tcti),
         esys_(started(tcti_)),
         device_(probe(esys_.get(), tcti)),
         srk_(open_srk(esys_.get())),
-        objects_(esys_.get(), srk_.object.get()) {
+        session_(esys_.get(), srk_.object.get(),
+                 sessions == Sessions::encrypted ||
+                     (sessions == Sessions::automatic && !device_.software)),
+        objects_(esys_.get(), srk_.object.get(), session_) {
     device_.parent_name = to_hex(srk_.name);
+    device_.encrypted_sessions = session_.always();
+    session_.authorise(false);  // a TPM that can't is found now and not by a request
   }
 
   const DeviceDescription& describe() const override { return device_; }
   DeviceKey create(KeyType type) override;
   DeviceKey import_secret(const Secret& secret) override;
-  DeviceKey import_private_key(KeyType, const Secret&) override {
-    throw Error(ErrorKind::unsupported, "the TPM backend takes no private keys yet");
-  }
+  DeviceKey import_private_key(KeyType type, const Secret& pkcs8) override;
   Bytes sign(ByteView object, Algorithm algorithm, ByteView digest) override;
   Secret mac(ByteView object, const std::vector<Bytes>& chain) override;
   void remove(ByteView object) override { objects_.forget(object); }
-  void check() override { device_.lockout_counter = lockout_counter(esys_.get()); }
+  void check() override {
+    session_.rest();
+    device_.lockout_counter = lockout_counter(esys_.get());
+  }
 
  private:
   static Context started(const Tcti& tcti) {
@@ -60,12 +70,16 @@ class TpmBackend final : public Backend {
     return esys;
   }
   void demand(KeyType type) const;
-  DeviceKey seal(KeyType type, const TPM2B_SENSITIVE_CREATE& sensitive);
+  void demand(Algorithm algorithm) const;
+  Bytes new_auth_if_any() const { return session_.always() ? new_auth() : Bytes(); }
+  DeviceKey seal(KeyType type, TPM2B_SENSITIVE_CREATE& sensitive);
+  DeviceKey made(const TPM2B_PUBLIC& area, const TPM2B_PRIVATE& wrapped, Bytes auth) const;
 
   Tcti tcti_;
   Context esys_;
   DeviceDescription device_;
   Srk srk_;
+  Session session_;
   Objects objects_;
 };
 
@@ -75,24 +89,45 @@ void TpmBackend::demand(KeyType type) const {
                 "this TPM can't hold a key of type " + std::string(to_string(type)));
 }
 
-// TPM 2.0 Part 3 §12.1: the TPM wraps the new key for its parent and keeps nothing.
-DeviceKey TpmBackend::seal(KeyType type, const TPM2B_SENSITIVE_CREATE& sensitive) {
+void TpmBackend::demand(Algorithm algorithm) const {
+  const auto& known = device_.algorithms;
+  if (std::find(known.begin(), known.end(), algorithm) != known.end()) return;
+  if (algorithm == Algorithm::ps256)
+    throw Error(
+        ErrorKind::unsupported,
+        "this TPM does not sign PS256: it makes no RSA-PSS signature, or one with another salt "
+        "than RFC 7518 §3.5 demands; use RS256 or an EC key");
+  throw Error(ErrorKind::unsupported,
+              "this TPM does not sign with " + std::string(to_string(algorithm)));
+}
+
+DeviceKey TpmBackend::made(const TPM2B_PUBLIC& area, const TPM2B_PRIVATE& wrapped,
+                           Bytes auth) const {
+  const std::string pem = to_pem({srk_.parent, area, wrapped, std::move(auth)});
+  return {Bytes(pem.begin(), pem.end()), subject_public_key_info(area)};
+}
+
+// TPM 2.0 Part 3 §12.1: the TPM wraps the new key for its parent and keeps nothing. The auth value goes
+// with the secret, in the parameter that a session encrypts.
+DeviceKey TpmBackend::seal(KeyType type, TPM2B_SENSITIVE_CREATE& sensitive) {
   objects_.make_room();
+  Bytes auth = new_auth_if_any();
+  fill(sensitive.sensitive.userAuth, auth);
+  const ESYS_TR session = session_.authorise(false);
   const TPM2B_PUBLIC area = *public_template(type);
   const TPM2B_DATA outside{};
   const TPML_PCR_SELECTION pcrs{};
   Returned<TPM2B_PRIVATE> wrapped;
-  Returned<TPM2B_PUBLIC> made;
+  Returned<TPM2B_PUBLIC> made_area;
   run("Esys_Create", [&] {
-    return Esys_Create(esys_.get(), srk_.object.get(), ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
-                       &sensitive, &area, &outside, &pcrs, wrapped.out(), made.out(), nullptr,
+    return Esys_Create(esys_.get(), srk_.object.get(), session, ESYS_TR_NONE, ESYS_TR_NONE,
+                       &sensitive, &area, &outside, &pcrs, wrapped.out(), made_area.out(), nullptr,
                        nullptr, nullptr);
   });
-  if (type_of(*made) != type)
+  if (type_of(*made_area) != type)
     throw Error(ErrorKind::internal, "the TPM made another key than it was asked for",
                 "Esys_Create");
-  const std::string pem = to_pem({srk_.parent, *made, *wrapped});
-  return {Bytes(pem.begin(), pem.end()), subject_public_key_info(*made)};
+  return made(*made_area, *wrapped, std::move(auth));
 }
 
 DeviceKey TpmBackend::create(KeyType type) {
@@ -100,7 +135,8 @@ DeviceKey TpmBackend::create(KeyType type) {
     throw Error(ErrorKind::unsupported,
                 "an hmac-sha256 key can only be imported: nobody could share a made one");
   demand(type);
-  return seal(type, {});
+  Zeroed<TPM2B_SENSITIVE_CREATE> sensitive;
+  return seal(type, sensitive.value);
 }
 
 DeviceKey TpmBackend::import_secret(const Secret& secret) {
@@ -125,25 +161,50 @@ DeviceKey TpmBackend::import_secret(const Secret& secret) {
   return key;
 }
 
+// TPM 2.0 Part 3 §13.3. The wrapper is made here, so that nothing of the key crosses in clear in plain
+// sessions either; the auth value lies inside it.
+DeviceKey TpmBackend::import_private_key(KeyType type, const Secret& pkcs8) {
+  Bytes auth = new_auth_if_any();
+  const Sensitive key(type, pkcs8, auth);
+  demand(type);
+  const Duplicate duplicate =
+      wrap(srk_.public_area, name_of(key.public_area), key.private_area.value);
+
+  objects_.make_room();
+  const ESYS_TR session = session_.authorise(false);
+  const TPM2B_DATA no_inner_key{};
+  const TPMT_SYM_DEF_OBJECT no_inner_wrapper{TPM2_ALG_NULL, {}, {}};
+  Returned<TPM2B_PRIVATE> wrapped;
+  run("Esys_Import", [&] {
+    return Esys_Import(esys_.get(), srk_.object.get(), session, ESYS_TR_NONE, ESYS_TR_NONE,
+                       &no_inner_key, &key.public_area, &duplicate.wrapped, &duplicate.seed,
+                       &no_inner_wrapper, wrapped.out());
+  });
+  return made(key.public_area, *wrapped, std::move(auth));
+}
+
 Bytes TpmBackend::sign(ByteView object, Algorithm algorithm, ByteView digest) {
+  demand(algorithm);
   const TPMT_SIG_SCHEME scheme = signature_scheme(algorithm);
   if (digest.size() != digest_bytes(algorithm))
     refuse("the digest for " + std::string(to_string(algorithm)) + " has " +
            std::to_string(digest_bytes(algorithm)) + " bytes");
-  const auto [handle, type] = objects_.use(object);
-  if (algorithm_of(type) != algorithm)
-    refuse("a key of type " + std::string(to_string(type)) + " does not sign with " +
+  const Objects::Loaded key = objects_.use(object);
+  const auto signs = algorithms_of(key.type);
+  if (std::find(signs.begin(), signs.end(), algorithm) == signs.end())
+    refuse("a key of type " + std::string(to_string(key.type)) + " does not sign with " +
            std::string(to_string(algorithm)));
 
   TPM2B_DIGEST input{};
   fill(input, digest);
   // Part 3 §20.2: an unrestricted key signs any digest, so the ticket is a null one.
   const TPMT_TK_HASHCHECK ticket{TPM2_ST_HASHCHECK, TPM2_RH_NULL, {}};
+  const ESYS_TR session = session_.authorise(key.has_auth, Session::Answer::plain);
   Returned<TPMT_SIGNATURE> signature;
-  run("Esys_Sign", [&, key = handle] {
-    return Esys_Sign(esys_.get(), key, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &input,
-                     &scheme, &ticket, signature.out());
-  });
+  check_use("Esys_Sign", submit([&] {
+              return Esys_Sign(esys_.get(), key.handle, session, ESYS_TR_NONE, ESYS_TR_NONE, &input,
+                               &scheme, &ticket, signature.out());
+            }));
   return raw_signature(*signature, algorithm);
 }
 
@@ -153,18 +214,19 @@ Secret TpmBackend::mac(ByteView object, const std::vector<Bytes>& chain) {
   if (chain.empty() || chain.size() > kMostLinks) refuse("a chain has 1 to 8 messages");
   for (const Bytes& message : chain)
     if (message.size() > kLongestMessage) refuse("a message of a chain has at most 1024 bytes");
-  const auto [handle, type] = objects_.use(object);
-  if (type != KeyType::hmac_sha256)
-    refuse("a key of type " + std::string(to_string(type)) +
+  const Objects::Loaded key = objects_.use(object);
+  if (key.type != KeyType::hmac_sha256)
+    refuse("a key of type " + std::string(to_string(key.type)) +
            " makes no message authentication code");
 
   TPM2B_MAX_BUFFER input{};
   fill(input, chain.front());
+  const ESYS_TR session = session_.authorise(key.has_auth);
   Returned<TPM2B_DIGEST> output;
-  run("Esys_HMAC", [&, key = handle] {
-    return Esys_HMAC(esys_.get(), key, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &input,
-                     TPM2_ALG_SHA256, output.out());
-  });
+  check_use("Esys_HMAC", submit([&] {
+              return Esys_HMAC(esys_.get(), key.handle, session, ESYS_TR_NONE, ESYS_TR_NONE, &input,
+                               TPM2_ALG_SHA256, output.out());
+            }));
   if (output->size != sizeof(Sha256))
     throw Error(ErrorKind::internal, "the TPM gave a short HMAC", "Esys_HMAC");
   Secret link(ByteView{output->buffer, output->size});
@@ -174,9 +236,9 @@ Secret TpmBackend::mac(ByteView object, const std::vector<Bytes>& chain) {
 
 }  // namespace
 
-std::unique_ptr<Backend> open(const std::string& tcti) {
+std::unique_ptr<Backend> open(const std::string& tcti, Sessions sessions) {
   ::setenv("TSS2_LOG", "all+none", 0);
-  return std::make_unique<TpmBackend>(tcti);
+  return std::make_unique<TpmBackend>(tcti, sessions);
 }
 
 }  // namespace holdfast::tpm

@@ -8,14 +8,20 @@
 
 namespace holdfast::tpm {
 
+enum class Sessions { automatic, encrypted, plain };
+
 // Opens the TPM at `tcti`, as tpm2-tss spells it: "device:/dev/tpmrm0", "swtpm:path=/run/tpm.sock".
 // The caller owns the backend and destroys it before it opens the same TPM again. Throws Error:
 // device_unavailable in most cases.
+//
+// `sessions`: whether what passes between us and the TPM is encrypted and authenticated (session.h).
+// `automatic` is encrypted, but plain for a software TPM. A key that is made under encrypted sessions gets
+// an auth value, and is used through one ever after.
 //
 // Calls block, without a deadline of their own, for as long as the TPM takes; the process around this
 // has to end an overdue one. It also has to block signals in this thread: an EINTR in the TCTI breaks
 // ESAPI's context (tpm2-tss issue 3086), and a TCTI over a socket whose other end is gone raises
 // SIGPIPE. Sets TSS2_LOG, unless it is set, so that tpm2-tss prints nothing.
-std::unique_ptr<Backend> open(const std::string& tcti);
+std::unique_ptr<Backend> open(const std::string& tcti, Sessions sessions = Sessions::automatic);
 
 }  // namespace holdfast::tpm

@@ -34,9 +34,26 @@ constexpr Meaning kLost{
     "the key does not load: it was made by another TPM, or this one was cleared; see "
     "docs/recovery.md"};
 
+constexpr Meaning kRefused{ErrorKind::key_lost,
+                           "the TPM refuses the key's auth value: the key file has another one, or "
+                           "the command was altered "
+                           "on the way; see docs/recovery.md"};
+
+// What ESAPI says of an answer whose HMAC or form is wrong.
+bool is_altered(TSS2_RC rc) noexcept {
+  const TSS2_RC code = rc & ~TSS2_RC_LAYER_MASK;
+  return code == TSS2_BASE_RC_RSP_AUTH_FAILED || code == TSS2_BASE_RC_MALFORMED_RESPONSE ||
+         code == TSS2_BASE_RC_INSUFFICIENT_RESPONSE;
+}
+
 Meaning meaning_of(TSS2_RC rc) noexcept {
-  if (!is_from_tpm(rc))
+  if (!is_from_tpm(rc)) {
+    if (is_altered(rc))
+      return {ErrorKind::device_unavailable,
+              "the TPM's answer was altered on the way: something between processor and TPM is "
+              "broken, or listens and writes; see docs/recovery.md"};
     return {ErrorKind::device_unavailable, "the connection to the TPM is broken"};
+  }
   switch (base_code(rc)) {
     case TPM2_RC_INTEGRITY:
     case TPM2_RC_BINDING:
@@ -62,10 +79,10 @@ Meaning meaning_of(TSS2_RC rc) noexcept {
     case TPM2_RC_AUTH_FAIL:
     case TPM2_RC_BAD_AUTH:
     case TPM2_RC_AUTH_MISSING:
-      return {ErrorKind::device_unavailable,
-              "the TPM refuses the empty authorisation of its owner hierarchy or storage root key; "
-              "make "
-              "a storage root key persistent at 0x81000001 without one"};
+      return {
+          ErrorKind::device_unavailable,
+          "the TPM refuses the empty authorisation of its owner hierarchy or storage root key, or "
+          "the command was altered on the way; see docs/recovery.md"};
     case TPM2_RC_LOCKOUT:
       return {
           ErrorKind::device_unavailable,
@@ -79,7 +96,7 @@ Meaning meaning_of(TSS2_RC rc) noexcept {
       return {ErrorKind::device_unavailable, "the TPM was reset; it has to be opened again"};
     case TPM2_RC_FAILURE:
       return {ErrorKind::device_unavailable,
-              "the TPM is in failure mode: switch the machine off and on again"};
+              "the TPM is in failure mode: power the machine off and on"};
     case TPM2_RC_DISABLED:
     case TPM2_RC_HIERARCHY:
       return {ErrorKind::device_unavailable,
@@ -120,6 +137,13 @@ TSS2_RC base_code(TSS2_RC rc) noexcept {
 
 void check_rc(std::string_view where, TSS2_RC rc) {
   if (rc != TSS2_RC_SUCCESS) throw_meaning(meaning_of(rc), where, rc);
+}
+
+void check_use(std::string_view where, TSS2_RC rc) {
+  const TSS2_RC code = base_code(rc);
+  if (is_from_tpm(rc) && (code == TPM2_RC_AUTH_FAIL || code == TPM2_RC_BAD_AUTH))
+    throw_meaning(kRefused, where, rc);
+  check_rc(where, rc);
 }
 
 void check_load(std::string_view where, TSS2_RC rc) {

@@ -28,6 +28,10 @@ bool check_rc_expecting(std::string_view where, TSS2_RC rc) {
   return true;
 }
 
+// For a command that a key authorises: where the TPM refuses its auth value the key is lost, and asking
+// again would not help.
+void check_use(std::string_view where, TSS2_RC rc);
+
 // For TPM2_Load: a parameter that the TPM refuses is a blob of another device or a damaged one.
 void check_load(std::string_view where, TSS2_RC rc);
 

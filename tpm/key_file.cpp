@@ -3,6 +3,7 @@
 #include <openssl/asn1t.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/rand.h>
 #include <tss2/tss2_mu.h>
 
 #include <memory>
@@ -17,6 +18,7 @@ namespace {
 
 constexpr char kLabel[] = "TSS2 PRIVATE KEY";
 constexpr char kLoadableKey[] = "2.23.133.10.1.3";
+constexpr std::string_view kAuthLine = "Holdfast-Auth: ";
 constexpr std::size_t kLargestFile = 8192;
 
 struct TpmKey {
@@ -73,6 +75,15 @@ void set(ASN1_OCTET_STRING* octets, const Bytes& bytes) {
     throw_openssl("ASN1_OCTET_STRING_set");
 }
 
+// The value of the line in front; what comes without it is no error here.
+Bytes auth_of(std::string_view text) {
+  if (!text.starts_with(kAuthLine)) return {};
+  const std::string_view digits = text.substr(kAuthLine.size(), kAuthBytes);
+  const auto value = from_hex(digits);
+  if (!value || value->size() != kAuthBytes / 2 || to_hex(*value) != digits) return {};
+  return {digits.begin(), digits.end()};
+}
+
 // What the file says, leniently: from_pem compares it with its one spelling.
 std::optional<KeyFile> read(ByteView pem) {
   const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
@@ -97,17 +108,26 @@ std::optional<KeyFile> read(ByteView pem) {
       !unmarshal<Tss2_MU_TPM2B_PRIVATE_Unmarshal>(fields->privkey, key.private_area))
     return std::nullopt;
   key.parent = static_cast<TPM2_HANDLE>(parent);
+  key.auth = auth_of(as_text(pem));
   return key;
 }
 
 }  // namespace
+
+Bytes new_auth() {
+  Bytes random(kAuthBytes / 2);
+  if (RAND_priv_bytes(random.data(), static_cast<int>(random.size())) != 1)
+    throw_openssl("RAND_priv_bytes");
+  const std::string digits = to_hex(random);
+  return {digits.begin(), digits.end()};
+}
 
 std::string to_pem(const KeyFile& key) {
   const TpmKeyPtr fields(reinterpret_cast<TpmKey*>(ASN1_item_new(ASN1_ITEM_rptr(TpmKey))));
   if (!fields) throw_openssl("ASN1_item_new");
   ASN1_OBJECT_free(fields->type);
   fields->type = OBJ_txt2obj(kLoadableKey, 1);
-  fields->empty_auth = 0xFF;  // X.690 §11.1: DER's TRUE
+  fields->empty_auth = key.auth.empty() ? 0xFF : 0;  // X.690 §11.1: DER's TRUE
   if (fields->type == nullptr || ASN1_INTEGER_set_uint64(fields->parent, key.parent) != 1)
     throw_openssl("ASN1_INTEGER_set_uint64");
   // The size field is the structure's own, whatever the caller left in it.
@@ -125,7 +145,9 @@ std::string to_pem(const KeyFile& key) {
     throw_openssl("PEM_write_bio");
   char* text = nullptr;
   const long length = BIO_get_mem_data(bio.get(), &text);
-  return {text, static_cast<std::size_t>(length)};
+  std::string pem(text, static_cast<std::size_t>(length));
+  if (key.auth.empty()) return pem;
+  return std::string(kAuthLine) + std::string(as_text(key.auth)) + '\n' + pem;
 }
 
 KeyFile from_pem(ByteView pem) {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "tpm/algorithms.h"
+#include "tpm/public_area.h"
 
 namespace holdfast::tpm {
 namespace {
@@ -22,7 +22,7 @@ Objects::Loaded Objects::use(ByteView pem) {
       make_room();
       if (!restore(entry)) entry.object.emplace(load(from_pem(pem)));
     }
-    return {entry.object->get(), entry.type};
+    return {entry.object->get(), entry.type, !entry.auth.empty()};
   }
 
   const KeyFile key = from_pem(pem);
@@ -35,15 +35,16 @@ Objects::Loaded Objects::use(ByteView pem) {
   make_room();
   Object object = load(key);
   if (entries_.size() == kKnownKeys) forget(as_bytes(entries_.back().pem));
-  entries_.push_front({std::string(as_text(pem)), *type, std::move(object), nullptr});
+  entries_.push_front({std::string(as_text(pem)), *type, key.auth, std::move(object), nullptr});
   by_pem_.emplace(entries_.front().pem, entries_.begin());
-  return {entries_.front().object->get(), *type};
+  return {entries_.front().object->get(), *type, !key.auth.empty()};
 }
 
 Object Objects::load(const KeyFile& key) {
+  const ESYS_TR session = session_.authorise(!key.auth.empty());
   ESYS_TR handle = ESYS_TR_NONE;
   check_load("Esys_Load", submit([&] {
-               return Esys_Load(esys_, parent_, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
+               return Esys_Load(esys_, parent_, session, ESYS_TR_NONE, ESYS_TR_NONE,
                                 &key.private_area, &key.public_area, &handle);
              }));
   Object object(esys_, handle, Object::Kind::transient);
@@ -54,6 +55,7 @@ Object Objects::load(const KeyFile& key) {
   const Bytes expected = name_of(key.public_area);
   if (!std::equal(expected.begin(), expected.end(), name->name, name->name + name->size))
     throw Error(ErrorKind::key_lost, "the TPM loaded another key than the file holds");
+  set_auth(object, key.auth);
   return object;
 }
 
@@ -67,7 +69,16 @@ bool Objects::restore(Entry& entry) {
     return false;
   }
   entry.object.emplace(esys_, handle, Object::Kind::transient);
+  set_auth(*entry.object, entry.auth);
   return true;
+}
+
+void Objects::set_auth(const Object& object, const Bytes& auth) {
+  if (auth.empty()) return;
+  Zeroed<TPM2B_AUTH> value;
+  value.value.size = static_cast<UINT16>(auth.size());
+  std::copy(auth.begin(), auth.end(), value.value.buffer);
+  check_rc("Esys_TR_SetAuth", Esys_TR_SetAuth(esys_, object.get(), &value.value));
 }
 
 void Objects::evict(Entry& entry) {

@@ -13,17 +13,20 @@
 #include "daemon/key/backend.h"
 #include "tpm/handles.h"
 #include "tpm/key_file.h"
+#include "tpm/session.h"
 
 namespace holdfast::tpm {
 
 class Objects {
  public:
-  // `parent` lives in the same context and outlives this.
-  Objects(ESYS_CONTEXT* esys, ESYS_TR parent) : esys_(esys), parent_(parent) {}
+  // `parent` lives in the same context; it and `session` outlive this.
+  Objects(ESYS_CONTEXT* esys, ESYS_TR parent, Session& session)
+      : esys_(esys), parent_(parent), session_(session) {}
 
   struct Loaded {
     ESYS_TR handle;  // until the next call of a method
     KeyType type;
+    bool has_auth;
   };
 
   // The key of this PEM text, loaded. Throws Error{key_lost} where it isn't a key of this TPM with
@@ -39,6 +42,7 @@ class Objects {
   struct Entry {
     std::string pem;
     KeyType type;
+    Bytes auth;
     std::optional<Object> object;
     EsysPtr<TPMS_CONTEXT> saved;
   };
@@ -47,9 +51,11 @@ class Objects {
   Object load(const KeyFile& key);
   bool restore(Entry& entry);
   void evict(Entry& entry);
+  void set_auth(const Object& object, const Bytes& auth);
 
   ESYS_CONTEXT* esys_;
   ESYS_TR parent_;
+  Session& session_;
   Entries entries_;                                                 // the latest used first
   std::unordered_map<std::string_view, Entries::iterator> by_pem_;  // views of Entry::pem
 };

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "tpm/algorithms.h"
+#include "tpm/pss.h"
+#include "tpm/public_area.h"
 
 namespace holdfast::tpm {
 namespace {
@@ -61,6 +64,16 @@ bool has_type(ESYS_CONTEXT* esys, KeyType type) {
   return known && (type != KeyType::hmac_sha256 || has_command(esys, TPM2_CC_HMAC));
 }
 
+std::vector<Algorithm> algorithms(ESYS_CONTEXT* esys, const std::vector<KeyType>& types) {
+  std::set<Algorithm> known;
+  for (const KeyType type : types) {
+    const auto signs = algorithms_of(type);
+    known.insert(signs.begin(), signs.end());
+  }
+  if (known.contains(Algorithm::ps256) && !signs_ps256(esys)) known.erase(Algorithm::ps256);
+  return {known.begin(), known.end()};
+}
+
 // The two simulators there are, by what they call themselves or by the way to them; a virtual TPM
 // of a hypervisor is one of them too.
 bool is_software(std::string_view tcti, std::string_view manufacturer, std::string_view vendor) {
@@ -86,14 +99,16 @@ void start_up(ESYS_CONTEXT* esys) {
 }
 
 void flush_leftovers(ESYS_CONTEXT* esys) {
-  const TPML_HANDLE left = handles_from(esys, TPM2_TRANSIENT_FIRST, TPM2_MAX_CAP_HANDLES);
-  for (UINT32 i = 0; i < left.count; ++i) {
-    ESYS_TR handle = ESYS_TR_NONE;
-    run("Esys_TR_FromTPMPublic", [&] {
-      return Esys_TR_FromTPMPublic(esys, left.handle[i], ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
-                                   &handle);
-    });
-    Object(esys, handle, Object::Kind::transient);
+  for (const TPM2_HANDLE first : {TPM2_TRANSIENT_FIRST, TPM2_LOADED_SESSION_FIRST}) {
+    const TPML_HANDLE left = handles_from(esys, first, TPM2_MAX_CAP_HANDLES);
+    for (UINT32 i = 0; i < left.count; ++i) {
+      ESYS_TR handle = ESYS_TR_NONE;
+      run("Esys_TR_FromTPMPublic", [&] {
+        return Esys_TR_FromTPMPublic(esys, left.handle[i], ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE,
+                                     &handle);
+      });
+      Object(esys, handle, Object::Kind::transient);
+    }
   }
 }
 
@@ -114,15 +129,17 @@ DeviceDescription probe(ESYS_CONTEXT* esys, std::string_view tcti) {
                  version(property(esys, TPM2_PT_FIRMWARE_VERSION_1),
                          property(esys, TPM2_PT_FIRMWARE_VERSION_2));
   device.software = is_software(tcti, manufacturer, vendor);
-  for (const KeyType type : kTypes) {
-    if (!has_type(esys, type)) continue;
-    device.types.push_back(type);
-    if (const auto algorithm = algorithm_of(type)) device.algorithms.push_back(*algorithm);
-  }
+  for (const KeyType type : kTypes)
+    if (has_type(esys, type)) device.types.push_back(type);
+  device.algorithms = algorithms(esys, device.types);
   device.commands_in_flight =
       2;  // one under way, one waiting in the process, so that the TPM never idles
   device.lockout_counter = lockout_counter(esys);
   return device;
+}
+
+bool has_owner_auth(ESYS_CONTEXT* esys) {
+  return (property(esys, TPM2_PT_PERMANENT) & TPMA_PERMANENT_OWNERAUTHSET) != 0;
 }
 
 std::uint32_t lockout_counter(ESYS_CONTEXT* esys) {

@@ -38,6 +38,7 @@ TEST_P(BackendContract, DescribesItself) {
   EXPECT_THAT(device.algorithms, Contains(Algorithm::es256));
   EXPECT_GE(device.commands_in_flight, 1U);
   EXPECT_EQ(device.lockout_counter, 0U);
+  EXPECT_EQ(device.encrypted_sessions, GetParam().encrypted);
   EXPECT_FALSE(device.parent_name.empty());
 }
 

@@ -22,6 +22,7 @@ struct Subject {
   std::unique_ptr<Devices> (*make)();
   const char* program = nullptr;  // that the machine may lack
   const char* package = nullptr;
+  bool encrypted = false;  // sessions
 };
 
 }  // namespace holdfast::test

@@ -20,6 +20,15 @@ class TpmDevices final : public Devices {
   Swtpm mine_, other_;
 };
 
+class EncryptedTpmDevices final : public Devices {
+  std::unique_ptr<Backend> open() override { return open(mine_); }
+  std::unique_ptr<Backend> open_other() override { return open(other_); }
+  static std::unique_ptr<Backend> open(const Swtpm& tpm) {
+    return tpm::open(tpm.tcti(), tpm::Sessions::encrypted);
+  }
+  Swtpm mine_, other_;
+};
+
 class LinkedDevices final : public Devices {
   std::unique_ptr<Backend> open() override { return open_linked_tpm(mine_.tcti()); }
   std::unique_ptr<Backend> open_other() override { return open_linked_tpm(other_.tcti()); }
@@ -34,6 +43,9 @@ std::unique_ptr<Devices> make() {
 INSTANTIATE_TEST_SUITE_P(Fake, BackendContract, testing::Values(Subject{make<FakeDevices>}));
 INSTANTIATE_TEST_SUITE_P(Tpm, BackendContract,
                          testing::Values(Subject{make<TpmDevices>, "swtpm", "swtpm"}));
+INSTANTIATE_TEST_SUITE_P(Encrypted, BackendContract,
+                         testing::Values(Subject{make<EncryptedTpmDevices>, "swtpm", "swtpm",
+                                                 true}));
 INSTANTIATE_TEST_SUITE_P(Process, BackendContract,
                          testing::Values(Subject{make<LinkedDevices>, "swtpm", "swtpm"}));
 

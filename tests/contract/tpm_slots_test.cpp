@@ -100,7 +100,8 @@ TEST(TpmSlots, LoadTheBlobWhereItsSavedContextDied) {
   const tpm::Tcti tcti(tpm.tcti());
   const tpm::Context esys(tcti);
   const tpm::Srk root = tpm::open_srk(esys.get());
-  tpm::Objects objects(esys.get(), root.object.get());
+  tpm::Session session(esys.get(), root.object.get(), false);
+  tpm::Objects objects(esys.get(), root.object.get(), session);
   for (int round = 0; round < 2; ++round)
     for (const DeviceKey& key : keys) objects.use(key.object);
   tpm.reset();
