@@ -118,6 +118,8 @@ void add_key_commands(CLI::App& app, Context& context) {
 
   add_key_list_commands(*key, context);
 
+  add_rotate_command(*key, context);
+
   add_change(*key, "activate",
              "Sign with this version from now on (default: the newest pending one)",
              "Example:\n  holdfast key activate orders-aws 2", context);
