@@ -14,6 +14,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <cstdlib>
 
+#include "daemon/audit/reader.h"
 #include "daemon/base/error.h"
 #include "daemon/base/hardening.h"
 #include "daemon/base/log.h"
@@ -55,17 +56,27 @@ socket::Limits connection_limits() {
   return limits;
 }
 
+// A log that can't be read lets nothing be signed, so that its last time does not matter.
+std::optional<SystemTime> last_record(const config::Config& config) {
+  try {
+    return audit::last_time(config.state_dir + "/audit");
+  } catch (const Error& error) {
+    log::warning("last_record_unknown", {{"why", error.what()}});
+    return std::nullopt;
+  }
+}
+
 class Core {
  public:
   Core(asio::io_context& loop, const config::Config& config, const std::vector<config::File>& files)
       : loop_(loop),
         control_(loop, device::kControlFd),
         store_(config.state_dir + "/keys"),
-        parents_(config.state_dir + "/devices.json"),
-        service_(loop, config, load_policy(files), store_.load()) {
+        service_(loop, config, load_policy(files), store_.load(), last_record(config)) {
     service_.audit =
         audit::Writer::make(loop, config.state_dir + "/audit",
                             config.durability == config::Durability::fsync, kAuditPatience);
+    service_.replace_device = [this](const std::string& name) { tell({{"overdue", name}}); };
     for (const config::Device& device : config.devices) add_device(device);
     for (const auto& [name, key] : service_.catalogue.all())
       if (!key->damage.empty()) log::error("key_damaged", {{"key", name}, {"why", key->damage}});
@@ -105,13 +116,14 @@ class Core {
           "is software and protects nothing; set allow_software_devices = true in [daemon] to use "
           "it "
           "for tests");
-    if (!parents_.matches(client.name(), description.parent_name))
+    DeviceRecord& record = service_.device_record;
+    if (!record.matches(client.name(), description.parent_name))
       return client.refuse(
           "its storage root key is another than the one on record: it was cleared or replaced; see "
-          "docs/recovery.md");
-    if (parents_.knows(client.name())) return;
-    parents_.set(client.name(), description.parent_name);
-    asio::co_spawn(loop_, service_.audit->run([copy = parents_] { copy.save(); }),
+          "docs/recovery.md, and `holdfast device accept`");
+    if (record.knows(client.name())) return;
+    record.set(client.name(), description.parent_name);
+    asio::co_spawn(loop_, service_.audit->run([copy = record] { copy.save(); }),
                    [](const std::exception_ptr& failure) {
                      if (failure) log::error("device_record_not_saved", {});
                    });
@@ -193,9 +205,20 @@ class Core {
     asio::steady_timer timer(loop_);
     for (;;) {
       tell({{"alive", true}});
+      watch_clock();
       timer.expires_after(kSignOfLife);
       co_await timer.async_wait(use_awaitable);
     }
+  }
+
+  // What goes ahead may be right (the machine got its time late), so it is recorded and not refused.
+  void watch_clock() {
+    const std::chrono::seconds ahead = service_.clock.observe();
+    if (ahead == std::chrono::seconds(0)) return;
+    const std::string seconds = std::to_string(ahead.count());
+    log::warning("clock_went_ahead", {{"seconds", seconds}});
+    asio::co_spawn(loop_, record("clock.ahead", "ok", "the clock went ahead by " + seconds + " s"),
+                   asio::detached);
   }
 
   // A supervisor that is gone or does not listen is no reason to fail a request: its end shows as an end
@@ -222,7 +245,6 @@ class Core {
   asio::posix::stream_descriptor control_;
   const socket::Limits limits_ = connection_limits();
   Store store_;
-  DeviceRecord parents_;
   Service service_;
   std::vector<std::unique_ptr<socket::Server>> servers_;
 };

@@ -47,7 +47,9 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
                                                Operation operation, socket::Request request,
                                                std::string request_id) {
   // format: JSON -> intent. Malformed is no decision, so it leaves no record.
-  const Intent intent = read_intent(operation, request.body_text(), service.clock.now());
+  Intent intent = read_intent(operation, request.body_text(), service.clock.now());
+  const Catalogue::Entry key = service.catalogue.find(key_of(intent));
+  if (key) settle(intent, *key);
 
   audit::Record record;
   record.time = service.clock.now();
@@ -57,6 +59,7 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
   record.policy_digest = service.policy->digest();
   record.details.facts = facts_of(intent);
   record.details.skew = skew_of(intent);
+  record.details.ttl = ttl_of(intent);
   record.details.caller = caller;
   record.details.request_id = request_id;
 
@@ -66,12 +69,13 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
   try {
     // policy: caller, key and facts -> decision.
     const std::shared_ptr<const policy::Policy> rules = service.policy;
-    const policy::Question question{caller, record.key, record.details.facts, record.details.skew};
+    const policy::Question question{caller, record.key, record.details.facts, record.details.skew,
+                                    record.details.ttl};
     const policy::Decision decision = rules->decide(question);
     if (!decision.allowed) deny(record, decision.reason);
     record.allowed = true;
     record.details.grant = rules->grant_name(decision.grant);
-    const Catalogue::Entry key = service.catalogue.find(record.key);
+    service.clock.require();
     const KeyVersion& version = signing_version(key, operation, record);
     if (const auto wait = service.limiter.take(decision.grant, service.clock.steady())) {
       record.allowed = false;
@@ -82,7 +86,8 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
     }
 
     // format, device, format: the very object that was judged -> bytes -> signature -> reply.
-    Signed result = co_await sign(service, caller.uid, intent, *key, version);
+    const Forced forced = rules->forced(decision.grant, caller);
+    Signed result = co_await sign(service, caller.uid, intent, *key, version, forced);
 
     // While the device worked the key may have been stopped, or the grant withdrawn.
     if (!still_signs(service.catalogue.find(record.key), version))
@@ -91,15 +96,20 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
       record.policy_digest = service.policy->digest();
       const policy::Decision now = service.policy->decide(question);
       if (!now.allowed) deny(record, now.reason);
+      if (service.policy->forced(now.grant, caller) != forced)
+        deny(record, "what the grant forces was changed while the request waited");
       record.details.grant = service.policy->grant_name(now.grant);
     }
     record.code = "ok";
     record.signed_digest = to_hex(result.signed_digest);
     record.signature_digest = to_hex(result.signature_digest);
+    record.details.jti = std::move(result.jti);
     reply = std::move(result.reply);
   } catch (const Error& error) {
     record.code = to_string(error.kind());
     if (record.details.reason.empty()) record.details.reason = error.what();
+    if (error.kind() == ErrorKind::key_lost && record.version != 0)
+      service.lost.add(record.key, record.version);
     if (error.kind() == ErrorKind::internal)
       log::error("internal", {{"request", request_id}, {"what", error.what()}});
     response = socket::problem(error, request_id, retry_after);

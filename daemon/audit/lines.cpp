@@ -75,6 +75,9 @@ void append_details(std::string& out, const Details& details) {
   append_facts(out, details.facts);
   if (details.skew.count() != 0)
     append_field(out, "skew_seconds", static_cast<std::uint64_t>(details.skew.count()));
+  if (details.ttl)
+    append_field(out, "ttl_seconds", static_cast<std::uint64_t>(details.ttl->count()));
+  if (!details.jti.empty()) append_field(out, "jti", details.jti);
   out.push_back('}');
 }
 

@@ -64,4 +64,24 @@ std::uint64_t count(const std::string& folder) {
   return count;
 }
 
+std::optional<SystemTime> last_time(const std::string& folder) {
+  const auto segments = list_segments(folder, "leaves");
+  // The last file may hold nothing but a line that a crash tore.
+  for (auto first = segments.rbegin(); first != segments.rend(); ++first) {
+    LineReader leaves(segment_path(folder, "leaves", *first));
+    std::string last;
+    std::uint64_t seq = *first;
+    for (; const auto line = leaves.next(); ++seq) last = *line;
+    if (last.empty()) continue;
+    const json::object leaf = parse(last, "leaves", *first, seq - 1);
+    const json::value* time = leaf.if_contains("time");
+    if (time == nullptr || !time->is_string()) damaged("leaves", *first, seq - 1);
+    // Microseconds are cut off: to_rfc3339_micros wrote it.
+    const auto read = from_rfc3339(std::string(time->get_string().subview(0, 19)) + "Z");
+    if (!read) damaged("leaves", *first, seq - 1);
+    return read;
+  }
+  return std::nullopt;
+}
+
 }  // namespace holdfast::audit

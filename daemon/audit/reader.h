@@ -5,10 +5,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "daemon/audit/log.h"
+#include "daemon/base/clock.h"
 #include "daemon/base/json.h"
 
 namespace holdfast::audit {
@@ -21,6 +23,10 @@ std::vector<json::object> read(const std::string& folder, std::int64_t after, st
 // How many records there are, by counting the last segment's lines: for the last n, read after
 // count - n - 1. Throws Error{audit_unavailable}.
 std::uint64_t count(const std::string& folder);
+
+// When the last record was made; nullopt for a log without any. Reads the last segment. Throws
+// Error{audit_unavailable}.
+std::optional<SystemTime> last_time(const std::string& folder);
 
 struct Verdict {
   bool good = false;

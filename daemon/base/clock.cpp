@@ -1,5 +1,7 @@
 #include "daemon/base/clock.h"
 
+#include <time.h>
+
 #include <array>
 #include <cstdio>
 
@@ -44,6 +46,12 @@ std::optional<int> digits(std::string_view text) {
 }
 
 }  // namespace
+
+std::chrono::nanoseconds Clock::boot() const {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return seconds(now.tv_sec) + nanoseconds(now.tv_nsec);
+}
 
 std::string to_rfc3339(SystemTime time) {
   return print("%04d-%02u-%02uT%02d:%02d:%02dZ", time);

@@ -16,6 +16,8 @@ class Clock {
   virtual ~Clock() = default;
   virtual SystemTime now() const { return std::chrono::system_clock::now(); }
   virtual SteadyTime steady() const { return std::chrono::steady_clock::now(); }
+  // Since the machine was started, suspension included; nobody can set it (CLOCK_BOOTTIME).
+  virtual std::chrono::nanoseconds boot() const;
 };
 
 std::string to_rfc3339(SystemTime time);         // 2026-01-01T00:00:00Z

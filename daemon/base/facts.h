@@ -31,4 +31,12 @@ class Facts {
   std::vector<Fact> facts_;
 };
 
+// The seven claims of RFC 7519 §4.1, which nobody sets but the daemon or by a field of their own.
+bool is_registered_claim(std::string_view name) noexcept;
+
+// The fact's value of a text that stands where any JSON value may (a token's claim): the text itself,
+// unless it reads as JSON (true, 42, "quoted"): then the JSON string, so that a pattern for the
+// number 42 does not take the text "42" or the other way round.
+std::string fact_of_text(std::string_view text);
+
 }  // namespace holdfast

@@ -1,7 +1,7 @@
 #include "daemon/base/json.h"
 
 #include <algorithm>
-#include <cmath>
+#include <charconv>
 #include <set>
 
 #include <boost/json/basic_parser_impl.hpp>
@@ -78,12 +78,17 @@ struct StrictHandler {
     stack.push_uint64(value);
     return true;
   }
-  bool on_double(double value, json::string_view part, error_code& ec) {
+  bool on_double(double, json::string_view part, error_code& ec) {
     number.append(part);
-    // Boost.JSON hands an integer that fits no integer type over as a double.
+    // Boost.JSON hands an integer that fits no integer type over as a double, and its doubles can be
+    // off by one unit in the last place: what is signed has to be the very number that was given.
     const bool is_integer = number.find_first_of(".eE") == std::string::npos;
-    if (is_integer || !std::isfinite(value)) {
-      complaint = is_integer ? "an integer does not fit 64 bits" : "a number is not finite";
+    double value = 0;
+    const char* end = number.data() + number.size();
+    const auto [at, code] = std::from_chars(number.data(), end, value);
+    if (is_integer || code != std::errc() || at != end) {
+      complaint = is_integer ? "an integer does not fit 64 bits"
+                             : "a number is too large or too small for a double";
       ec = json::error::not_number;
       return false;
     }

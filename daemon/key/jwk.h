@@ -1,18 +1,17 @@
-// Public keys as JSON Web Keys (RFC 7517).
+// JSON Web Keys of public keys (RFC 7517, RFC 7518 §6), and their thumbprints.
 #pragma once
 
-#include <string>
-
+#include "daemon/base/bytes.h"
 #include "daemon/base/json.h"
-#include "daemon/key/backend.h"
 
 namespace holdfast {
 
-// kty, crv, x, y of a DER SubjectPublicKeyInfo. Throws Error{unsupported} for what is no EC P-256
-// key.
+// `public_key` is DER SubjectPublicKeyInfo of an EC key on P-256 or P-384 or of an RSA key; any other
+// throws Error{unsupported}. Only the members that RFC 7638 §3.2 requires, in the order that the
+// thumbprint wants: {"crv","kty","x","y"} or {"e","kty","n"}.
 json::object to_jwk(ByteView public_key);
 
-// RFC 7638 §3: base64url of SHA-256 of the required members in order.
+// RFC 7638 with SHA-256, base64url.
 std::string jwk_thumbprint(ByteView public_key);
 
 }  // namespace holdfast

@@ -1,6 +1,7 @@
 #include "daemon/key/key.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "daemon/base/error.h"
 
@@ -27,6 +28,8 @@ std::string_view to_string(KeyUse use) noexcept {
   switch (use) {
     case KeyUse::sigv4:
       return "sigv4";
+    case KeyUse::jwt:
+      return "jwt";
     case KeyUse::digest:
       return "digest";
   }
@@ -34,7 +37,7 @@ std::string_view to_string(KeyUse use) noexcept {
 }
 
 std::optional<KeyUse> key_use_from(std::string_view text) noexcept {
-  for (const KeyUse use : {KeyUse::sigv4, KeyUse::digest})
+  for (const KeyUse use : {KeyUse::sigv4, KeyUse::jwt, KeyUse::digest})
     if (to_string(use) == text) return use;
   return std::nullopt;
 }
@@ -79,9 +82,13 @@ const KeyVersion* Key::active() const {
   return at == versions.end() ? nullptr : &*at;
 }
 
-KeyVersion* Key::find(std::uint32_t number) {
+const KeyVersion* Key::find(std::uint32_t number) const {
   const auto at = std::ranges::find(versions, number, &KeyVersion::number);
   return at == versions.end() ? nullptr : &*at;
+}
+
+KeyVersion* Key::find(std::uint32_t number) {
+  return const_cast<KeyVersion*>(std::as_const(*this).find(number));
 }
 
 bool is_key_name(std::string_view text) noexcept {

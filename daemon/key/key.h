@@ -12,10 +12,10 @@
 
 namespace holdfast {
 
-enum class KeyUse : std::uint8_t { sigv4, digest };
+enum class KeyUse : std::uint8_t { sigv4, jwt, digest };
 std::string_view to_string(KeyUse use) noexcept;
 std::optional<KeyUse> key_use_from(std::string_view text) noexcept;
-// Which types can serve a use: sigv4 needs hmac-sha256, digest anything with a public key.
+// Which types can serve a use: sigv4 needs hmac-sha256, the others one with a public key.
 bool fits(KeyUse use, KeyType type) noexcept;
 
 enum class Origin : std::uint8_t { generated, imported };
@@ -30,12 +30,17 @@ std::optional<VersionState> version_state_from(std::string_view text) noexcept;
 
 struct KeyVersion {
   std::uint32_t number = 0;  // from 1
-  std::string kid;           // sigv4: the access key id; else the JWK thumbprint (RFC 7638)
+  // sigv4: the access key id; else what the import named, or the JWK thumbprint (RFC 7638)
+  std::string kid;
   VersionState state = VersionState::pending;
   bool disabled = false;
   SystemTime created;
-  Bytes object;      // DeviceKey::object
-  Bytes public_key;  // DER SubjectPublicKeyInfo, empty for HMAC
+  Bytes object;             // DeviceKey::object
+  Bytes public_key;         // DER SubjectPublicKeyInfo, empty for HMAC
+  std::string check_value;  // of an HMAC key (check_value.h), empty for others
+
+  // May others verify with it? Retired and disabled ones are not published.
+  bool published() const { return !disabled && state != VersionState::retired; }
 };
 
 // A value: changed by copying, and shared as const once it is in the catalogue.
@@ -51,6 +56,7 @@ struct Key {
   std::string damage;                // why the files can't be used; then only the name is known
 
   const KeyVersion* active() const;
+  const KeyVersion* find(std::uint32_t number) const;
   KeyVersion* find(std::uint32_t number);
 };
 

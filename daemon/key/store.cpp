@@ -38,7 +38,8 @@ std::string write_metadata(const Key& key) {
                         {"disabled", version.disabled},
                         {"created", to_rfc3339(version.created)},
                         {"object_sha256", to_hex(sha256(version.object))},
-                        {"public_key", to_base64(version.public_key)}});
+                        {"public_key", to_base64(version.public_key)},
+                        {"check_value", version.check_value}});
   }
   const json::object metadata{
       {"format", kFormat},         {"name", key.name},         {"type", to_string(key.type)},
@@ -63,6 +64,7 @@ KeyVersion read_version(const json::value& entry, const fs::path& folder) {
   version.disabled = *fields.optional_bool("disabled");
   version.created = known(from_rfc3339(fields.text("created", 32)), "time");
   version.public_key = *fields.optional_base64("public_key", 4096);
+  version.check_value = fields.text("check_value", 64);
   const std::string expected = fields.text("object_sha256", 64);
   fields.finish();
   const std::string object = read_file(folder / object_file(version.number), kMaxObject);

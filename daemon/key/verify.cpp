@@ -30,6 +30,14 @@ bool is_ecdsa(Algorithm algorithm) {
 
 }  // namespace
 
+Bytes digest_for(Algorithm algorithm, std::string_view message) {
+  Bytes digest(digest_bytes(algorithm));
+  if (EVP_Digest(message.data(), message.size(), digest.data(), nullptr, digest_of(algorithm),
+                 nullptr) != 1)
+    throw_openssl("EVP_Digest");
+  return digest;
+}
+
 bool verifies(ByteView public_key, Algorithm algorithm, ByteView digest, ByteView signature) {
   const EvpPkey key = public_key_from_spki(public_key);
   const EvpPkeyCtx context(EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), nullptr));

@@ -9,4 +9,8 @@ namespace holdfast {
 // the public key at all.
 bool verifies(ByteView public_key, Algorithm algorithm, ByteView digest, ByteView signature);
 
+// The digest that `algorithm` signs of a message. Throws Error{unsupported} for eddsa, which signs the
+// message.
+Bytes digest_for(Algorithm algorithm, std::string_view message);
+
 }  // namespace holdfast

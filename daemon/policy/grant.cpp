@@ -148,7 +148,17 @@ std::string wanted(const FactRule& rule) {
                                         : shown(rule.patterns);
 }
 
-void judge_facts(const Grant& grant, const Facts& facts, Objections& objections) {
+// What `set` forces for a fact, as the fact would be; nullopt where it doesn't.
+std::optional<std::string> forced_fact(const Grant& grant, const std::string& name,
+                                       const Caller& caller) {
+  const auto at = grant.set.find(name);
+  if (at == grant.set.end()) return std::nullopt;
+  const std::string text = at->second.fill(caller);
+  return name.starts_with("claim.") ? fact_of_text(text) : text;
+}
+
+void judge_facts(const Grant& grant, const Question& question, Objections& objections) {
+  const Facts& facts = question.facts;
   for (const FactRule& rule : grant.facts) {
     if (is_optional(rule) || facts.find(rule.name) != nullptr) continue;
     objections.add([&] { return rule.name + " is not there, wanted " + wanted(rule); });
@@ -156,7 +166,12 @@ void judge_facts(const Grant& grant, const Facts& facts, Objections& objections)
   }
   for (const Fact& fact : facts.all()) {
     const FactRule* rule = rule_for(grant, fact.name);
-    if (rule == nullptr && is_closed(fact))
+    const auto forced = forced_fact(grant, fact.name, question.caller);
+    if (forced && fact.value != *forced)
+      objections.add([&] {
+        return shown(fact.name) + " was " + shown(fact.value) + ", but is set to " + shown(*forced);
+      });
+    else if (rule == nullptr && is_closed(fact) && !forced)
       objections.add([&] {
         return shown(fact.name) + " was " + shown(fact.value) + ", which a grant has to name";
       });
@@ -176,7 +191,7 @@ std::string in_seconds(milliseconds time) {
 }
 
 void judge_request(const Grant& grant, const Question& question, Objections& objections) {
-  judge_facts(grant, question.facts, objections);
+  judge_facts(grant, question, objections);
   if (objections.settled()) return;
   // Whole seconds on both sides, so that no conversion can overflow.
   if (grant.max_skew && question.skew > std::chrono::floor<seconds>(*grant.max_skew))

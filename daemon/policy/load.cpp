@@ -129,6 +129,10 @@ std::vector<FactRule> read_facts(Table& grant) {
     FactRule rule;
     rule.name = fact_name(key);
     const auto kind = fact_kind(rule.name);
+    if (rule.name.starts_with("claim.") && is_registered_claim(rule.name.substr(6)))
+      table->fail(key,
+                  "is a registered claim, which no caller can give: name audience, issuer or "
+                  "subject, and limits.ttl");
     if (rule.name == "ttl") table->fail(key, "is a limit: write limits = { ttl = \"5m\" }");
     if (!kind)
       table->fail(key, "is not a fact (a name with a dot has to be in quotes); there are " +
@@ -210,6 +214,8 @@ void read_set(Table& grant, Grant& made) {
     const bool claim = key.starts_with("claim.") && key.size() > 6;
     if (key != "issuer" && key != "subject" && key != "backdate" && !claim)
       table->fail(key, "can't be set; there are issuer, subject, backdate and \"claim.NAME\"");
+    if (claim && is_registered_claim(std::string_view(key).substr(6)))
+      table->fail(key, "is a registered claim: set issuer or subject, the others are the daemon's");
     const std::string text = table->required_text(key);
     if (text.empty() || text.size() > kMaxPatternBytes)
       table->fail(key, "has to have 1 to 1024 bytes: shorten it or leave it out");

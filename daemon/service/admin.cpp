@@ -44,7 +44,6 @@ class Admin final : public socket::Session {
   awaitable<Response> recorded(Entry entry, Request request, std::string request_id,
                                Parameters parameters) {
     audit::Record record;
-    record.time = service_.clock.now();
     record.operation = "admin." + std::string(entry.operation);
     record.uid = peer_.caller().uid;
     record.policy_digest = service_.policy->digest();
@@ -52,7 +51,9 @@ class Admin final : public socket::Session {
     record.details.request_id = request_id;
     record.allowed = true;
     record.code = "ok";
-    if (!parameters.empty() && is_key_name(parameters[0])) record.key = parameters[0];
+    if (entry.operation.starts_with("key.") && !parameters.empty() && is_key_name(parameters[0]))
+      record.key = parameters[0];
+    if (entry.operation == "device.accept") record.details.reason = "device " + parameters[0];
 
     // Nothing is changed that could not be recorded afterwards.
     const std::string failure = service_.audit->failure();
@@ -72,6 +73,8 @@ class Admin final : public socket::Session {
       record.details.reason = refusal->what();
       response = socket::problem(*refusal, request_id);
     }
+    // Not before: an accepted clock is the one that counts from now on.
+    record.time = service_.clock.now();
     auto& answered = service_.answered[{record.operation, record.code}];
     const std::uint64_t sequence = co_await service_.audit->write(std::move(record));
     ++answered;
@@ -89,14 +92,14 @@ class Admin final : public socket::Session {
 
   awaitable<Response> list_keys(const Request& request, const Parameters&) {
     const Query query(request.query, {"limit", "after"});
-    co_return json_response(keys_document(service_.catalogue, query.number("limit", 1, 1000, 100),
+    co_return json_response(keys_document(service_, query.number("limit", 1, 1000, 100),
                                           query.text("after"), [](const Key&) { return true; }));
   }
 
   awaitable<Response> show_key(const Request&, const Parameters& parameters) {
     const Catalogue::Entry key = service_.catalogue.find(parameters[0]);
     if (!key) throw Error(ErrorKind::not_found, "there is no key " + parameters[0]);
-    co_return json_response(key_document(*key, true));
+    co_return json_response(key_document(service_, *key, true));
   }
 
   awaitable<Response> create_key(const Request& request, const Parameters&) {
@@ -134,6 +137,38 @@ class Admin final : public socket::Session {
     Response response;
     response.status = 204;
     co_return response;
+  }
+
+  awaitable<Response> jwks(const Request& request, const Parameters&) {
+    const Query query(request.query, {"key"});
+    co_return json_response(
+        jwks_document(service_.catalogue, query.text("key"), [](const Key&) { return true; }));
+  }
+
+  awaitable<Response> accept_clock(const Request& request, const Parameters&) {
+    require_empty(request);
+    const std::chrono::seconds behind = service_.clock.accept();
+    co_return json_response(
+        {{"behind_seconds", behind.count()}, {"time", to_rfc3339(service_.clock.now())}});
+  }
+
+  // The device answers to another storage root than before, and that is to be its own from now on.
+  awaitable<Response> accept_device(const Request& request, const Parameters& parameters) {
+    require_empty(request);
+    const std::string& name = parameters[0];
+    const auto at = service_.devices.find(name);
+    if (at == service_.devices.end())
+      throw Error(ErrorKind::not_found, "the configuration names no device " + name.substr(0, 63));
+    const std::string& parent = at->second->description().parent_name;
+    if (parent.empty())
+      throw Error(ErrorKind::conflict, "the device has not answered yet: see `holdfast health`");
+    const bool other = !service_.device_record.matches(name, parent);
+    if (other) {
+      service_.device_record.set(name, parent);
+      co_await service_.audit->run([copy = service_.device_record] { copy.save(); });
+      service_.replace_device(name);
+    }
+    co_return json_response({{"device", name}, {"accepted", other}});
   }
 
   awaitable<Response> reload_policy(const Request& request, const Parameters&) {
@@ -177,14 +212,14 @@ class Admin final : public socket::Session {
   std::string audit_folder() const { return service_.config.state_dir + "/audit"; }
   std::uint32_t uid() const { return peer_.caller().uid; }
 
-  static const Route<Entry> kRoutes[14];
+  static const Route<Entry> kRoutes[17];
 
   Service& service_;
   KeyAdmin keys_;
   identity::Peer peer_;
 };
 
-const Route<Admin::Entry> Admin::kRoutes[14] = {
+const Route<Admin::Entry> Admin::kRoutes[17] = {
     {"GET", "/v1/version", {"version", &Admin::version}},
     {"GET", "/v1/health", {"health", &Admin::health}},
     {"GET", "/v1/keys", {"key.list", &Admin::list_keys}},
@@ -196,6 +231,9 @@ const Route<Admin::Entry> Admin::kRoutes[14] = {
     {"POST", "/v1/keys/{}/versions/{}/{}", {"key.change_version", &Admin::change_version}},
     {"POST", "/v1/keys/{}/disable", {"key.disable", &Admin::disable_key}},
     {"POST", "/v1/keys/{}/enable", {"key.enable", &Admin::enable_key}},
+    {"GET", "/v1/jwks", {"jwks", &Admin::jwks}},
+    {"POST", "/v1/clock/accept", {"clock.accept", &Admin::accept_clock}},
+    {"POST", "/v1/devices/{}/accept", {"device.accept", &Admin::accept_device}},
     {"POST", "/v1/reload", {"reload", &Admin::reload_policy}},
     {"GET", "/v1/audit", {"audit.read", &Admin::read_audit}},
     {"GET", "/v1/requests/{}", {"request.show", &Admin::show_request}},

@@ -48,7 +48,7 @@ class Application final : public socket::Session {
   awaitable<Response> keys(Request request, std::string, Parameters) {
     const Query query(request.query, {"limit", "after"});
     co_return json_response(keys_document(
-        service_.catalogue, query.number("limit", 1, 1000, 100), query.text("after"),
+        service_, query.number("limit", 1, 1000, 100), query.text("after"),
         [&](const Key& key) { return service_.policy->names(peer_.caller(), key.name); }));
   }
 
@@ -56,7 +56,7 @@ class Application final : public socket::Session {
     const Catalogue::Entry key = service_.catalogue.find(parameters[0]);
     if (!service_.policy->names(peer_.caller(), parameters[0]) || !key)
       throw Error(ErrorKind::not_permitted, "no grant names this key, or there is no such key");
-    co_return json_response(key_document(*key, true));
+    co_return json_response(key_document(service_, *key, true));
   }
 
   awaitable<Response> sign_sigv4(Request request, std::string id, Parameters) {
@@ -64,25 +64,38 @@ class Application final : public socket::Session {
                  std::move(id));
   }
 
+  awaitable<Response> mint_jwt(Request request, std::string id, Parameters) {
+    return serve(service_, peer_.caller(), Operation::mint_jwt, std::move(request), std::move(id));
+  }
+
+  awaitable<Response> jwks(Request request, std::string, Parameters) {
+    const Query query(request.query, {"key"});
+    co_return json_response(jwks_document(
+        service_.catalogue, query.text("key"),
+        [&](const Key& key) { return service_.policy->names(peer_.caller(), key.name); }));
+  }
+
   awaitable<Response> sign_digest(Request request, std::string id, Parameters) {
     return serve(service_, peer_.caller(), Operation::sign_digest, std::move(request),
                  std::move(id));
   }
 
-  static const Route<Handler> kRoutes[7];
+  static const Route<Handler> kRoutes[9];
 
   Service& service_;
   identity::Peer peer_;
 };
 
-const Route<Application::Handler> Application::kRoutes[7] = {
+const Route<Application::Handler> Application::kRoutes[9] = {
     {"POST", "/v1/sign/sigv4", &Application::sign_sigv4},
+    {"POST", "/v1/token/jwt", &Application::mint_jwt},
     {"POST", "/v1/sign/digest", &Application::sign_digest},
     {"GET", "/v1/version", &Application::version},
     {"GET", "/v1/health", &Application::health},
     {"GET", "/v1/whoami", &Application::whoami},
     {"GET", "/v1/keys", &Application::keys},
     {"GET", "/v1/keys/{}", &Application::key},
+    {"GET", "/v1/jwks", &Application::jwks},
 };
 
 }  // namespace

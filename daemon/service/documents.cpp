@@ -9,12 +9,13 @@
 namespace holdfast {
 namespace {
 
-json::object version_entry(const KeyVersion& version, bool public_keys) {
+json::object version_entry(const KeyVersion& version, bool lost, bool public_keys) {
   json::object entry{{"version", version.number},
                      {"kid", version.kid},
                      {"state", to_string(version.state)},
                      {"disabled", version.disabled},
                      {"created", to_rfc3339(version.created)}};
+  if (lost) entry["lost"] = true;
   if (public_keys && !version.public_key.empty()) {
     entry["public_key_pem"] = spki_to_pem(version.public_key);
     entry["jwk"] = to_jwk(version.public_key);
@@ -22,10 +23,17 @@ json::object version_entry(const KeyVersion& version, bool public_keys) {
   return entry;
 }
 
+// RSA keys have two, so none is named for them (RFC 7517 §4.4).
+std::optional<Algorithm> only_algorithm(KeyType type) {
+  if (type == KeyType::ec_p256) return Algorithm::es256;
+  if (type == KeyType::ec_p384) return Algorithm::es384;
+  return std::nullopt;
+}
+
 }  // namespace
 
 json::object version_document() {
-  return {{"version", HOLDFAST_VERSION}, {"api", 1}, {"features", {"sigv4", "digest"}}};
+  return {{"version", HOLDFAST_VERSION}, {"api", 1}, {"features", {"sigv4", "jwt", "digest"}}};
 }
 
 json::object health_document(const Service& service, bool names_keys) {
@@ -35,14 +43,20 @@ json::object health_document(const Service& service, bool names_keys) {
     const bool ready = device->state() == device::State::ready;
     usable += ready ? 1 : 0;
     if (!ready) reasons.emplace_back("device " + name + ": " + device->reason());
-    devices.push_back({{"name", name},
-                       {"backend", device->description().backend},
-                       {"model", device->description().model},
-                       {"state", to_string(device->state())},
-                       {"software", device->description().software}});
+    devices.push_back(
+        {{"name", name},
+         {"backend", device->description().backend},
+         {"model", device->description().model},
+         {"state", to_string(device->state())},
+         {"software", device->description().software},
+         {"sessions", device->description().encrypted_sessions ? "encrypted" : "plain"}});
   }
   const std::string failure = service.audit->failure();
   if (!failure.empty()) reasons.emplace_back("audit: " + failure);
+  const std::chrono::seconds behind = service.clock.behind();
+  if (behind != std::chrono::seconds(0))
+    reasons.emplace_back("clock: it went back by " + std::to_string(behind.count()) +
+                         " s; set it right, or run `holdfast clock accept`");
   const std::string gap = identity::process_identity_gap();
   if (!gap.empty() && service.policy->needs_process_identity())
     reasons.emplace_back("identity: " + gap);
@@ -51,7 +65,12 @@ json::object health_document(const Service& service, bool names_keys) {
       reasons.emplace_back(names_keys
                                ? "key " + name + ": " + key->damage
                                : "a key's files are damaged; the admin socket's health says which");
-  const bool down = !failure.empty() || (usable == 0 && !service.devices.empty());
+  for (const auto& [name, versions] : service.lost.all())
+    reasons.emplace_back(names_keys ? "key " + name + ": its device does not load it any more"
+                                    : "a key does not load any more; the admin socket's health "
+                                      "says which");
+  const bool down = !failure.empty() || behind != std::chrono::seconds(0) ||
+                    (usable == 0 && !service.devices.empty());
   json::array notes;
   if (service.config.user.empty() || service.config.user == service.config.device_user)
     notes.emplace_back("core and device processes share one uid");
@@ -80,11 +99,12 @@ json::object whoami_document(const Service& service, const Caller& caller) {
           {"grants", std::move(grants)}};
 }
 
-json::object key_document(const Key& key, bool public_keys) {
+json::object key_document(const Service& service, const Key& key, bool public_keys) {
   if (!key.damage.empty()) return {{"name", key.name}, {"damage", key.damage}};
   json::array versions;
   for (const KeyVersion& version : key.versions)
-    versions.push_back(version_entry(version, public_keys));
+    versions.push_back(
+        version_entry(version, service.lost.contains(key.name, version.number), public_keys));
   json::object document{{"name", key.name},          {"type", to_string(key.type)},
                         {"use", to_string(key.use)}, {"device", key.device},
                         {"software", key.software},  {"origin", to_string(key.origin)},
@@ -97,20 +117,39 @@ json::object key_document(const Key& key, bool public_keys) {
   return document;
 }
 
-json::object keys_document(const Catalogue& catalogue, std::size_t limit, std::string_view after,
+json::object keys_document(const Service& service, std::size_t limit, std::string_view after,
                            const std::function<bool(const Key&)>& shown) {
   json::array keys;
   json::object document;
-  for (auto at = catalogue.all().upper_bound(after); at != catalogue.all().end(); ++at) {
+  const Catalogue::Map& all = service.catalogue.all();
+  for (auto at = all.upper_bound(after); at != all.end(); ++at) {
     if (!shown(*at->second)) continue;
     if (keys.size() == limit) {
       document["next"] = keys.back().as_object().at("name");
       break;
     }
-    keys.push_back(key_document(*at->second, false));
+    keys.push_back(key_document(service, *at->second, false));
   }
   document["keys"] = std::move(keys);
   return document;
+}
+
+json::object jwks_document(const Catalogue& catalogue, std::string_view name,
+                           const std::function<bool(const Key&)>& shown) {
+  json::array keys;
+  for (const auto& [key_name, key] : catalogue.all()) {
+    if (key->use != KeyUse::jwt || key->disabled || (!name.empty() && key_name != name)) continue;
+    if (!shown(*key)) continue;
+    for (const KeyVersion& version : key->versions) {
+      if (!version.published()) continue;
+      json::object jwk = to_jwk(version.public_key);
+      jwk["kid"] = version.kid;
+      jwk["use"] = "sig";
+      if (const auto algorithm = only_algorithm(key->type)) jwk["alg"] = to_string(*algorithm);
+      keys.push_back(std::move(jwk));
+    }
+  }
+  return {{"keys", std::move(keys)}};
 }
 
 json::object request_document(const std::string& request_id, const json::object& record) {
@@ -123,7 +162,8 @@ json::object request_document(const std::string& request_id, const json::object&
       {"code", record.at("code")}};
   const json::value* details = record.if_contains("details");
   if (details != nullptr)  // not yet pruned
-    for (const char* name : {"reason", "grant", "caller", "facts", "skew_seconds"})
+    for (const char* name :
+         {"reason", "grant", "caller", "facts", "skew_seconds", "ttl_seconds", "jti"})
       if (const json::value* value = details->as_object().if_contains(name))
         document[name] = *value;
   return document;

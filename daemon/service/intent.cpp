@@ -1,12 +1,40 @@
 #include "daemon/service/intent.h"
 
 #include "daemon/base/error.h"
+#include "daemon/key/check_value.h"
 #include "daemon/key/verify.h"
 
 namespace holdfast {
 namespace {
 
 using boost::asio::awaitable;
+
+// Derives the signing key of one day, region and service, after the device has shown that it still
+// holds the secret that was imported.
+awaitable<Secret> derive(Service& service, std::uint32_t uid, const std::vector<Bytes>& derivation,
+                         const Key& key, const KeyVersion& version) {
+  device::Client& device = service.device(key.device);
+  const Secret mac = co_await device.mac(uid, version.object, check_message());
+  if (check_value(mac) != version.check_value)
+    throw Error(ErrorKind::key_lost,
+                "the device answers with another key than was imported; see docs/recovery.md");
+  service.lost.remove(key.name, version.number);
+  co_return co_await device.mac(uid, version.object, derivation);
+}
+
+// The device's signature, verified with the public key before anything is made of it.
+awaitable<Bytes> verified_signature(Service& service, std::uint32_t uid, Algorithm algorithm,
+                                    const Bytes& digest, const Key& key,
+                                    const KeyVersion& version) {
+  Bytes signature =
+      co_await service.device(key.device).sign(uid, version.object, algorithm, digest);
+  if (!verifies(version.public_key, algorithm, digest, signature))
+    throw Error(
+        ErrorKind::device_unavailable,
+        "the device gave a signature that its own public key refuses; nothing was released");
+  service.lost.remove(key.name, version.number);
+  co_return signature;
+}
 
 awaitable<Signed> sign_sigv4(Service& service, std::uint32_t uid,
                              const format::Sigv4Request& request, const Key& key,
@@ -15,8 +43,7 @@ awaitable<Signed> sign_sigv4(Service& service, std::uint32_t uid,
   const SteadyTime now = service.clock.steady();
   const Secret* cached = service.signing_keys.find(key.name, version.number, bytes.scope, now);
   Secret derived;
-  if (cached == nullptr)
-    derived = co_await service.device(key.device).mac(uid, version.object, bytes.derivation);
+  if (cached == nullptr) derived = co_await derive(service, uid, bytes.derivation, key, version);
   const Secret signature =
       hmac_sha256((cached != nullptr ? cached : &derived)->view(), as_bytes(bytes.string_to_sign));
   // Not if the key was changed or replaced while the device worked: its name may mean another by
@@ -24,20 +51,33 @@ awaitable<Signed> sign_sigv4(Service& service, std::uint32_t uid,
   if (cached == nullptr && service.catalogue.find(key.name).get() == &key)
     service.signing_keys.put(key.name, version.number, bytes.scope, std::move(derived), now);
   const std::string hex = to_hex(signature.view());
-  co_return Signed{request.reply(bytes, hex), sha256(bytes.string_to_sign),
-                   sha256(signature.view())};
+  co_return Signed{
+      request.reply(bytes, hex), sha256(bytes.string_to_sign), sha256(signature.view()), {}};
+}
+
+// 128 random bits can't come twice (RFC 7519 §4.1.7), before a restart or after it.
+std::string new_jti() {
+  return to_base64url(random_bytes(16));
+}
+
+awaitable<Signed> mint_jwt(Service& service, std::uint32_t uid, const format::JwtRequest& request,
+                           const Key& key, const KeyVersion& version, const Forced& forced) {
+  const Algorithm algorithm = request.algorithm_for(key.type);
+  const format::JwtMint mint{service.clock.now(), version.kid, new_jti(), forced};
+  const format::JwtBytes bytes = request.bytes(algorithm, mint);
+  const Bytes digest = digest_for(algorithm, bytes.signing_input);
+  const Bytes signature =
+      co_await verified_signature(service, uid, algorithm, digest, key, version);
+  co_return Signed{format::JwtRequest::reply(bytes, signature), sha256(bytes.signing_input),
+                   sha256(signature), bytes.jti};
 }
 
 awaitable<Signed> sign_digest(Service& service, std::uint32_t uid,
                               const format::DigestRequest& request, const Key& key,
                               const KeyVersion& version) {
-  const Bytes signature = co_await service.device(key.device)
-                              .sign(uid, version.object, request.algorithm(), request.digest());
-  if (!verifies(version.public_key, request.algorithm(), request.digest(), signature))
-    throw Error(
-        ErrorKind::device_unavailable,
-        "the device gave a signature that its own public key refuses; nothing was released");
-  co_return Signed{request.reply(signature), sha256(request.digest()), sha256(signature)};
+  const Bytes signature = co_await verified_signature(service, uid, request.algorithm(),
+                                                      request.digest(), key, version);
+  co_return Signed{request.reply(signature), sha256(request.digest()), sha256(signature), {}};
 }
 
 }  // namespace
@@ -46,6 +86,8 @@ std::string_view name_of(Operation operation) noexcept {
   switch (operation) {
     case Operation::sign_sigv4:
       return "sign.sigv4";
+    case Operation::mint_jwt:
+      return "token.jwt";
     case Operation::sign_digest:
       return "sign.digest";
   }
@@ -56,6 +98,8 @@ KeyUse use_of(Operation operation) noexcept {
   switch (operation) {
     case Operation::sign_sigv4:
       return KeyUse::sigv4;
+    case Operation::mint_jwt:
+      return KeyUse::jwt;
     case Operation::sign_digest:
       return KeyUse::digest;
   }
@@ -67,6 +111,8 @@ Intent read_intent(Operation operation, std::string_view body, SystemTime now) {
   switch (operation) {
     case Operation::sign_sigv4:
       return format::Sigv4Request::parse(object, now);
+    case Operation::mint_jwt:
+      return format::JwtRequest::parse(object);
     case Operation::sign_digest:
       return format::DigestRequest::parse(object);
   }
@@ -87,10 +133,21 @@ std::chrono::seconds skew_of(const Intent& intent) {
   return sigv4 == nullptr ? std::chrono::seconds{0} : sigv4->skew();
 }
 
+std::optional<std::chrono::seconds> ttl_of(const Intent& intent) {
+  const auto* jwt = std::get_if<format::JwtRequest>(&intent);
+  return jwt == nullptr ? std::nullopt : std::optional(jwt->ttl());
+}
+
+void settle(Intent& intent, const Key& key) {
+  if (auto* jwt = std::get_if<format::JwtRequest>(&intent)) jwt->settle(key.type);
+}
+
 awaitable<Signed> sign(Service& service, std::uint32_t uid, const Intent& intent, const Key& key,
-                       const KeyVersion& version) {
+                       const KeyVersion& version, const Forced& forced) {
   if (const auto* sigv4 = std::get_if<format::Sigv4Request>(&intent))
     return sign_sigv4(service, uid, *sigv4, key, version);
+  if (const auto* jwt = std::get_if<format::JwtRequest>(&intent))
+    return mint_jwt(service, uid, *jwt, key, version, forced);
   return sign_digest(service, uid, std::get<format::DigestRequest>(intent), key, version);
 }
 

@@ -1,23 +1,29 @@
 // A typed request, what the caller wants said: the one place that knows all formats.
 #pragma once
 
+#include <map>
+#include <optional>
+#include <string>
 #include <variant>
 
 #include <boost/asio/awaitable.hpp>
 
 #include "daemon/base/openssl.h"
 #include "daemon/format/digest.h"
+#include "daemon/format/jwt.h"
 #include "daemon/format/sigv4.h"
 #include "daemon/service/service.h"
 
 namespace holdfast {
 
-enum class Operation { sign_sigv4, sign_digest };
+enum class Operation { sign_sigv4, mint_jwt, sign_digest };
 
-using Intent = std::variant<format::Sigv4Request, format::DigestRequest>;
+using Intent = std::variant<format::Sigv4Request, format::JwtRequest, format::DigestRequest>;
 
 std::string_view name_of(Operation operation) noexcept;  // "sign.sigv4", as records have it
 KeyUse use_of(Operation operation) noexcept;
+
+using Forced = std::map<std::string, std::string>;  // Policy::forced
 
 // Throws Error{invalid_request} that names the field.
 Intent read_intent(Operation operation, std::string_view body, SystemTime now);
@@ -25,16 +31,22 @@ Intent read_intent(Operation operation, std::string_view body, SystemTime now);
 const std::string& key_of(const Intent& intent);
 const Facts& facts_of(const Intent& intent);
 std::chrono::seconds skew_of(const Intent& intent);
+std::optional<std::chrono::seconds> ttl_of(const Intent& intent);  // of a token
+
+// What the intent leaves to its key is settled, so that policy sees it.
+void settle(Intent& intent, const Key& key);
 
 struct Signed {
   json::object reply;
   Sha256 signed_digest;     // of what was signed
   Sha256 signature_digest;  // of the signature
+  std::string jti;          // of a token
 };
 
-// Builds the bytes, has the device sign them with this version, and builds the reply. `key` stays
-// the caller's while it waits. Throws what the device does.
+// Builds the bytes, with what the grant forces, has the device sign them with this version, and builds
+// the reply. All arguments stay the caller's while it waits. Throws what the device does.
 boost::asio::awaitable<Signed> sign(Service& service, std::uint32_t uid, const Intent& intent,
-                                    const Key& key, const KeyVersion& version);
+                                    const Key& key, const KeyVersion& version,
+                                    const Forced& forced);
 
 }  // namespace holdfast

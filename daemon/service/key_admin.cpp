@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 
 #include "daemon/base/error.h"
 #include "daemon/base/log.h"
+#include "daemon/base/openssl.h"
+#include "daemon/key/check_value.h"
 #include "daemon/key/jwk.h"
 #include "daemon/service/documents.h"
 
@@ -15,10 +16,6 @@ namespace {
 using boost::asio::awaitable;
 
 constexpr std::size_t kMaxName = 256;  // read generously, judged by is_key_name
-constexpr std::size_t kMaxAccessKeyId = 128;
-// With its prefix it has to fit the 128 bytes of Backend::import_secret.
-constexpr std::string_view kSigv4Prefix = "AWS4";
-constexpr std::size_t kMaxSecretAccessKey = 124;
 
 std::string read_name(Fields& fields) {
   std::string name = fields.text("name", kMaxName);
@@ -28,49 +25,14 @@ std::string read_name(Fields& fields) {
 
 KeyUse read_use(Fields& fields) {
   const auto use = key_use_from(fields.text("use", 32));
-  if (!use) fields.fail("use", "has to be sigv4 or digest");
+  if (!use) fields.fail("use", "has to be sigv4, jwt or digest");
   return *use;
-}
-
-bool is_access_key_id(std::string_view text) {
-  // It stands in Credential=ID/scope, and in a query.
-  return !text.empty() && std::ranges::all_of(text, [](char c) {
-    return c > 0x20 && c < 0x7F && c != '/' && c != ',' && c != '=';
-  });
-}
-
-struct AccessKey {
-  std::string id;
-  Secret derivation_key;  // "AWS4" + secret access key: what kDate is made with
-};
-
-AccessKey read_access_key(Fields& fields) {
-  AccessKey key{fields.text("access_key_id", kMaxAccessKeyId), {}};
-  if (!is_access_key_id(key.id))
-    fields.fail("access_key_id", "has to be printable ASCII without space, '/', ',' and '='");
-  const Secret secret = fields.secret("secret_access_key", kMaxSecretAccessKey);
-  if (!std::ranges::all_of(secret.view(), [](std::uint8_t c) { return c > 0x20 && c < 0x7F; }))
-    fields.fail("secret_access_key", "has to be printable ASCII without spaces");
-  key.derivation_key = Secret(kSigv4Prefix.size() + secret.size());
-  std::memcpy(key.derivation_key.writable().data(), kSigv4Prefix.data(), kSigv4Prefix.size());
-  std::memcpy(key.derivation_key.writable().data() + kSigv4Prefix.size(), secret.view().data(),
-              secret.size());
-  return key;
 }
 
 VersionState read_new_state(Fields& fields) {
   const std::string state = fields.optional_text("state", 32).value_or("pending");
   if (state != "pending" && state != "active") fields.fail("state", "has to be pending or active");
   return *version_state_from(state);
-}
-
-KeyVersion version_of(const Service& service, DeviceKey made, std::string kid) {
-  KeyVersion version;
-  version.created = service.clock.now();
-  version.kid = kid.empty() ? jwk_thumbprint(made.public_key) : std::move(kid);
-  version.object = std::move(made.object);
-  version.public_key = std::move(made.public_key);
-  return version;
 }
 
 std::uint32_t read_number(const std::string& text) {
@@ -118,15 +80,8 @@ awaitable<json::object> KeyAdmin::create(std::uint32_t uid, std::string_view bod
     fields.fail("use", "a sigv4 key holds a secret that AWS gave: import it");
   if (!fits(key.use, key.type)) fields.fail("type", "does not fit the use");
 
-  const Catalogue::Change change(service_.catalogue, key.name);
-  if (service_.catalogue.find(key.name))
-    throw Error(ErrorKind::conflict, "key " + key.name + " exists already");
-  DeviceKey made = co_await device.create(uid, key.type);
-  key.device = device.name();
-  key.software = device.description().software;
-  key.origin = Origin::generated;
-  co_return co_await save_new(with_version(
-      std::move(key), version_of(service_, std::move(made), ""), VersionState::active));
+  Material made = MadeByDevice{};
+  co_return co_await add_key(uid, std::move(key), device, std::move(made));
 }
 
 awaitable<json::object> KeyAdmin::import(std::uint32_t uid, std::string_view body) {
@@ -135,22 +90,11 @@ awaitable<json::object> KeyAdmin::import(std::uint32_t uid, std::string_view bod
   Key key;
   key.name = named_ = read_name(fields);
   key.use = read_use(fields);
-  if (key.use != KeyUse::sigv4)
-    fields.fail("use", "has to be sigv4: only access keys are imported");
-  key.type = KeyType::hmac_sha256;
   device::Client& device = choose_device(fields.optional_text("device", kMaxName));
-  const AccessKey access = read_access_key(fields);
+  Material material = read_imported(fields, key.use);
   fields.finish();
-
-  const Catalogue::Change change(service_.catalogue, key.name);
-  if (service_.catalogue.find(key.name))
-    throw Error(ErrorKind::conflict, "key " + key.name + " exists already");
-  DeviceKey made = co_await device.import_secret(uid, access.derivation_key);
-  key.device = device.name();
-  key.software = device.description().software;
-  key.origin = Origin::imported;
-  co_return co_await save_new(with_version(
-      std::move(key), version_of(service_, std::move(made), access.id), VersionState::active));
+  key.type = type_of(material, key.type);
+  co_return co_await add_key(uid, std::move(key), device, std::move(material));
 }
 
 awaitable<json::object> KeyAdmin::add_version(std::uint32_t uid, std::string name,
@@ -161,17 +105,71 @@ awaitable<json::object> KeyAdmin::add_version(std::uint32_t uid, std::string nam
   Key key = require(name);
   device::Client& device = service_.device(key.device);
   const VersionState state = read_new_state(fields);
-  KeyVersion version;
-  if (key.use == KeyUse::sigv4) {
-    const AccessKey access = read_access_key(fields);
-    fields.finish();
-    version =
-        version_of(service_, co_await device.import_secret(uid, access.derivation_key), access.id);
-  } else {
-    fields.finish();
-    version = version_of(service_, co_await device.create(uid, key.type), "");
-  }
+  Material material;
+  if (key.use == KeyUse::sigv4 || fields.has("private_key_pem"))
+    material = read_imported(fields, key.use);
+  fields.finish();
+  if (type_of(material, key.type) != key.type)
+    fields.fail("private_key_pem", "is not of the key's type, " + std::string(to_string(key.type)));
+  if (!std::holds_alternative<MadeByDevice>(material)) key.origin = Origin::imported;
+
+  KeyVersion version = co_await make_version(uid, device, key.type, material);
+  std::optional<Catalogue::Change> kid;
+  if (key.use == KeyUse::jwt) hold_kid(version.kid, kid);
   co_return co_await save(with_version(std::move(key), std::move(version), state));
+}
+
+awaitable<json::object> KeyAdmin::add_key(std::uint32_t uid, Key key, device::Client& device,
+                                          Material material) {
+  const Catalogue::Change change(service_.catalogue, key.name);
+  if (service_.catalogue.find(key.name))
+    throw Error(ErrorKind::conflict, "key " + key.name + " exists already");
+  KeyVersion version = co_await make_version(uid, device, key.type, material);
+  std::optional<Catalogue::Change> kid;
+  if (key.use == KeyUse::jwt) hold_kid(version.kid, kid);
+  key.device = device.name();
+  key.software = device.description().software;
+  key.origin =
+      std::holds_alternative<MadeByDevice>(material) ? Origin::generated : Origin::imported;
+  co_return co_await save_new(
+      with_version(std::move(key), std::move(version), VersionState::active));
+}
+
+awaitable<KeyVersion> KeyAdmin::make_version(std::uint32_t uid, device::Client& device,
+                                             KeyType type, const Material& material) {
+  KeyVersion version;
+  DeviceKey made;
+  if (const auto* access = std::get_if<AccessKey>(&material)) {
+    made = co_await device.import_secret(uid, access->derivation_key);
+    version.kid = access->id;
+    version.check_value =
+        check_value(hmac_sha256(access->derivation_key.view(), check_message().front()));
+    // What does not compute now would give signatures that AWS refuses.
+    const Secret mac = co_await device.mac(uid, made.object, check_message());
+    if (check_value(mac) != version.check_value)
+      throw Error(ErrorKind::device_unavailable,
+                  "the device does not compute HMAC-SHA-256 with the secret that it was given");
+  } else if (const auto* given = std::get_if<GivenKey>(&material)) {
+    made = co_await device.import_private_key(uid, type, given->key.pkcs8);
+    version.kid = given->kid;
+  } else {
+    made = co_await device.create(uid, type);
+  }
+  if (version.kid.empty()) version.kid = jwk_thumbprint(made.public_key);
+  version.created = service_.clock.now();
+  version.object = std::move(made.object);
+  version.public_key = std::move(made.public_key);
+  co_return version;
+}
+
+void KeyAdmin::hold_kid(const std::string& kid, std::optional<Catalogue::Change>& hold) {
+  hold.emplace(service_.catalogue, "kid " + kid);
+  for (const auto& [name, key] : service_.catalogue.all()) {
+    if (key->use != KeyUse::jwt) continue;
+    if (std::ranges::find(key->versions, kid, &KeyVersion::kid) != key->versions.end())
+      throw Error(ErrorKind::conflict,
+                  "the kid " + kid + " is taken by key " + name + ": choose another");
+  }
 }
 
 awaitable<json::object> KeyAdmin::change_version(std::string name, std::string number,
@@ -204,6 +202,7 @@ awaitable<void> KeyAdmin::remove(std::uint32_t uid, std::string name) {
   co_await service_.audit->run([&] { store_.remove(name); });
   service_.catalogue.erase(name);
   service_.signing_keys.forget(name);
+  service_.lost.forget(name);
   // The entry is gone for good; what the device itself may store is cleaned up as far as it
   // answers.
   try {
@@ -216,14 +215,14 @@ awaitable<void> KeyAdmin::remove(std::uint32_t uid, std::string name) {
 
 awaitable<json::object> KeyAdmin::save_new(Key key) {
   co_await service_.audit->run([&] { store_.create(key); });
-  json::object document = key_document(key, true);
+  json::object document = key_document(service_, key, true);
   service_.catalogue.put(std::move(key));
   co_return document;
 }
 
 awaitable<json::object> KeyAdmin::save(Key key) {
   co_await service_.audit->run([&] { store_.update(key); });
-  json::object document = key_document(key, true);
+  json::object document = key_document(service_, key, true);
   service_.signing_keys.forget(key.name);
   service_.catalogue.put(std::move(key));
   co_return document;

@@ -2,6 +2,7 @@
 // key is there after any crash and a failed change leaves nothing.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,6 +11,7 @@
 
 #include "daemon/base/json.h"
 #include "daemon/key/store.h"
+#include "daemon/service/key_material.h"
 #include "daemon/service/service.h"
 
 namespace holdfast {
@@ -36,6 +38,13 @@ class KeyAdmin {
   // A key that exists and whose files are whole. Throws Error{not_found, key_lost}.
   Key require(const std::string& name) const;
   device::Client& choose_device(const std::optional<std::string>& name) const;
+  boost::asio::awaitable<json::object> add_key(std::uint32_t uid, Key key, device::Client& device,
+                                               Material material);
+  boost::asio::awaitable<KeyVersion> make_version(std::uint32_t uid, device::Client& device,
+                                                  KeyType type, const Material& material);
+  // Verifiers find a token's key by its kid alone, so two keys of use jwt can't share one. `hold` keeps
+  // it from a second change under way. Throws Error{conflict}.
+  void hold_kid(const std::string& kid, std::optional<Catalogue::Change>& hold);
   boost::asio::awaitable<json::object> save_new(Key key);
   boost::asio::awaitable<json::object> save(Key key);
 

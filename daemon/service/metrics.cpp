@@ -43,6 +43,10 @@ std::string metrics_text(const Service& service) {
   text += fmt::format("holdfast_audit_records {}\n", service.audit->state().size);
   metric("holdfast_audit_ok", "gauge", "1 if records can be written; nothing is signed otherwise.");
   text += fmt::format("holdfast_audit_ok {}\n", service.audit->failure().empty() ? 1 : 0);
+  metric("holdfast_clock_trusted", "gauge",
+         "0 while the clock is behind what it has shown; nothing is signed then.");
+  text += fmt::format("holdfast_clock_trusted {}\n",
+                      service.clock.behind() == std::chrono::seconds(0) ? 1 : 0);
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   const auto seconds = [](const timeval& t) {

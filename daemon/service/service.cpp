@@ -6,12 +6,15 @@
 namespace holdfast {
 
 Service::Service(boost::asio::io_context& io, config::Config configuration,
-                 std::shared_ptr<const policy::Policy> rules, std::vector<Key> keys)
+                 std::shared_ptr<const policy::Policy> rules, std::vector<Key> keys,
+                 std::optional<SystemTime> last_record)
     : loop(io),
+      clock(system_clock, last_record),
       config(std::move(configuration)),
       policy(std::move(rules)),
       limiter(*policy),
-      catalogue(std::move(keys)) {}
+      catalogue(std::move(keys)),
+      device_record(config.state_dir + "/devices.json") {}
 
 device::Client& Service::device(const std::string& name) const {
   const auto at = devices.find(name);

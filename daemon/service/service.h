@@ -2,6 +2,7 @@
 // alone.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -16,27 +17,36 @@
 #include "daemon/key/store.h"
 #include "daemon/policy/limits.h"
 #include "daemon/policy/policy.h"
+#include "daemon/service/device_record.h"
+#include "daemon/service/lost.h"
 #include "daemon/service/recent.h"
 #include "daemon/service/signing_keys.h"
+#include "daemon/service/trusted_clock.h"
 
 namespace holdfast {
 
 struct Service {
   Service(boost::asio::io_context& loop, config::Config config,
-          std::shared_ptr<const policy::Policy> policy, std::vector<Key> keys);
+          std::shared_ptr<const policy::Policy> policy, std::vector<Key> keys,
+          std::optional<SystemTime> last_record);
 
   // Throws Error{device_unavailable} for a name the configuration no longer has.
   device::Client& device(const std::string& name) const;
 
   boost::asio::io_context& loop;
-  Clock clock;
+  Clock system_clock;
+  TrustedClock clock;
   config::Config config;
   std::shared_ptr<const policy::Policy> policy;
   policy::Limiter limiter;
   Catalogue catalogue;
   std::map<std::string, std::unique_ptr<device::Client>> devices;
+  DeviceRecord device_record;
+  // Has a device's process replaced, so that the device is opened and judged anew.
+  std::function<void(const std::string&)> replace_device;
   std::unique_ptr<audit::Writer> audit;
   SigningKeys signing_keys;
+  LostVersions lost;
   RecentRequests recent;
   // (operation, code) -> answered requests.
   std::map<std::pair<std::string, std::string>, std::uint64_t> answered;

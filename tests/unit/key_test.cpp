@@ -1,11 +1,13 @@
 #include <gtest/gtest.h>
 #include <openssl/ec.h>
+#include <openssl/params.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -256,6 +258,26 @@ Bytes spki_of(EVP_PKEY* key) {
   return bytes;
 }
 
+Bytes base64url_decoded(std::string text) {
+  std::ranges::replace(text, '-', '+');
+  std::ranges::replace(text, '_', '/');
+  text.append((4 - text.size() % 4) % 4, '=');
+  return *from_base64(text);
+}
+
+EvpPkey rsa_public_key(const Bytes& modulus, const Bytes& exponent) {
+  // OSSL_PARAM has integers in the machine's order.
+  Bytes n(modulus.rbegin(), modulus.rend()), e(exponent.rbegin(), exponent.rend());
+  const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_BN("n", n.data(), n.size()),
+                                   OSSL_PARAM_construct_BN("e", e.data(), e.size()),
+                                   OSSL_PARAM_construct_end()};
+  const EvpPkeyCtx context(EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr));
+  EVP_PKEY* key = nullptr;
+  EVP_PKEY_fromdata_init(context.get());
+  EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, const_cast<OSSL_PARAM*>(parameters));
+  return EvpPkey(key);
+}
+
 TEST(Jwk, HasTheMembersAndThumbprintOfRfc7638) {
   const EvpPkey key(EVP_EC_gen("P-256"));
   const Bytes spki = spki_of(key.get());
@@ -267,8 +289,32 @@ TEST(Jwk, HasTheMembersAndThumbprintOfRfc7638) {
                               std::string(jwk.at("x").as_string()) + R"(","y":")" +
                               std::string(jwk.at("y").as_string()) + "\"}";
   EXPECT_EQ(jwk_thumbprint(spki), to_base64url(sha256(members)));
-  const EvpPkey other(EVP_EC_gen("P-384"));
+  const EvpPkey larger(EVP_EC_gen("P-384"));
+  const json::object p384 = to_jwk(spki_of(larger.get()));
+  EXPECT_EQ(p384.at("crv").as_string(), "P-384");
+  EXPECT_EQ(p384.at("y").as_string().size(), 64u);
+  const EvpPkey other(EVP_EC_gen("P-521"));
   EXPECT_EQ(kind_of([&] { to_jwk(spki_of(other.get())); }), ErrorKind::unsupported);
+}
+
+// RFC 7638 §3.1's example.
+TEST(Jwk, OfAnRsaKeyHasTheThumbprintOfTheRfcsExample) {
+  const std::string n =
+      "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_"
+      "BJECPebWK"
+      "RXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_"
+      "FDW2QvzqY368QQMic"
+      "AtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-"
+      "bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3"
+      "XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
+  const Bytes modulus = base64url_decoded(n);
+  const Bytes exponent{1, 0, 1};
+  const EvpPkey key = rsa_public_key(modulus, exponent);
+  const json::object jwk = to_jwk(spki_of(key.get()));
+  EXPECT_EQ(jwk.at("kty").as_string(), "RSA");
+  EXPECT_EQ(jwk.at("n").as_string(), n);
+  EXPECT_EQ(jwk.at("e").as_string(), "AQAB");
+  EXPECT_EQ(jwk_thumbprint(spki_of(key.get())), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
 }
 
 TEST(Verify, AcceptsOnlyTheSignatureOfThatDigestAndKey) {

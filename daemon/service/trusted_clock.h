@@ -1,0 +1,49 @@
+// The clock, held against what it can't have lost: CLOCK_BOOTTIME, which nobody sets, and the log's
+// last record. Signing with a clock that went back would mint tokens and signatures for a time that
+// has passed, and they would look older than the records that lie before them.
+#pragma once
+
+#include <optional>
+
+#include "daemon/base/clock.h"
+
+namespace holdfast {
+
+// On the event loop's thread alone.
+class TrustedClock {
+ public:
+  // How far it may lag before it counts as gone back: a step of NTP, and its slewing (at most 500 ppm,
+  // adjtimex(2)).
+  static constexpr std::chrono::seconds kTolerance{10};
+  static constexpr int kSlewPpm = 1000;
+
+  // `source` outlives this. `last_record`: of the log when it was opened.
+  TrustedClock(const Clock& source, std::optional<SystemTime> last_record);
+
+  // The time for records: the clock's, or where it went back the time that must have come since.
+  SystemTime now() const;
+  SteadyTime steady() const { return source_.steady(); }
+
+  // How far it went back; 0 while it is trusted. It is trusted again as soon as it is right again.
+  std::chrono::seconds behind() const;
+
+  // Throws Error{clock_untrusted}.
+  void require() const;
+
+  // Takes the clock as it is from now on. Returns how far behind it was.
+  std::chrono::seconds accept();
+
+  // Takes note of the time, so that it can't go back behind it; to be called every second. Returns how
+  // far the clock went ahead of CLOCK_BOOTTIME since the last call, if more than the tolerance.
+  std::chrono::seconds observe();
+
+ private:
+  SystemTime expected() const;
+  std::chrono::nanoseconds elapsed() const;
+
+  const Clock& source_;
+  SystemTime anchor_;
+  std::chrono::nanoseconds anchor_boot_;
+};
+
+}  // namespace holdfast
