@@ -16,11 +16,22 @@ namespace holdfast {
 namespace {
 
 struct Arguments {
-  std::string name, backend, tcti, user, log_level = "info";
+  std::string name, backend, tcti, sessions = "auto", user, log_level = "info";
 };
 
+tpm::Sessions sessions_of(const Arguments& arguments) {
+  if (arguments.sessions == "auto") return tpm::Sessions::automatic;
+  if (arguments.sessions == "encrypted") return tpm::Sessions::encrypted;
+  if (arguments.sessions == "plain") return tpm::Sessions::plain;
+  throw Error(ErrorKind::invalid_request,
+              "device " + arguments.name + ": sessions are \"encrypted\" or \"plain\"");
+}
+
 device::Factory factory_of(const Arguments& arguments) {
-  if (arguments.backend == "tpm") return [tcti = arguments.tcti] { return tpm::open(tcti); };
+  if (arguments.backend == "tpm")
+    return [tcti = arguments.tcti, sessions = sessions_of(arguments)] {
+      return tpm::open(tcti, sessions);
+    };
   throw Error(ErrorKind::invalid_request, "device " + arguments.name + ": no backend is called \"" +
                                               arguments.backend + "\"; this build has: tpm");
 }
@@ -56,6 +67,7 @@ int main(int argc, char** argv) {
   app.add_option("--name", arguments.name)->required();
   app.add_option("--backend", arguments.backend)->required();
   app.add_option("--tcti", arguments.tcti);
+  app.add_option("--sessions", arguments.sessions);
   app.add_option("--user", arguments.user);
   app.add_option("--log-level", arguments.log_level);
   CLI11_PARSE(app, argc, argv);

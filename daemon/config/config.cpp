@@ -78,6 +78,7 @@ Device read_device(Table& table, std::set<std::string>& names) {
   device.tcti = table.required_text("tcti");
   if (device.tcti.empty() || has_control(device.tcti))
     table.fail("tcti", "has to say how the TPM is reached, such as \"device:/dev/tpmrm0\"");
+  device.sessions = one_of(table, "sessions", {"encrypted", "plain"}, device.sessions);
   table.finish();
   return device;
 }

@@ -10,9 +10,10 @@ namespace holdfast::config {
 enum class Durability { written, fsync };
 
 struct Device {
-  std::string name;     // as a key name: [a-z0-9][a-z0-9._-]{0,62}
-  std::string backend;  // "tpm"
-  std::string tcti;     // tpm: as tpm2-tss's TCTI loader takes it
+  std::string name;               // as a key name: [a-z0-9][a-z0-9._-]{0,62}
+  std::string backend;            // "tpm"
+  std::string tcti;               // tpm: as tpm2-tss's TCTI loader takes it
+  std::string sessions = "auto";  // "encrypted", "plain"; auto: encrypted but to a software TPM
   bool operator==(const Device&) const = default;
 };
 

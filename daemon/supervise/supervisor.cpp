@@ -39,6 +39,8 @@ std::vector<std::string> device_command(const config::Device& device,
                                    device.backend,
                                    "--tcti",
                                    device.tcti,
+                                   "--sessions",
+                                   device.sessions,
                                    "--log-level",
                                    config.log_level};
   if (!config.device_user.empty()) command.insert(command.end(), {"--user", config.device_user});

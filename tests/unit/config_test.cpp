@@ -66,6 +66,7 @@ tcti = "device:/dev/tpmrm0"
 name = "second.tpm_2-b"
 backend = "tpm"
 tcti = "swtpm:path=/run/x.sock"
+sessions = "encrypted"
 [[grant]]
 name = "read by policy, not here"
 )");
@@ -80,6 +81,8 @@ name = "read by policy, not here"
   ASSERT_EQ(config.devices.size(), 2u);
   EXPECT_EQ(config.devices[0].name, "tpm");
   EXPECT_EQ(config.devices[1].tcti, "swtpm:path=/run/x.sock");
+  EXPECT_EQ(config.devices[0].sessions, "auto");
+  EXPECT_EQ(config.devices[1].sessions, "encrypted");
 }
 
 TEST(Config, NamesFileLineAndRemedyOfEachFault) {
@@ -110,7 +113,9 @@ TEST(Config, NamesFileLineAndRemedyOfEachFault) {
       {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\ntcti = \"\"\n",
        "/etc/h.toml:4: ", "/dev/tpmrm0"},
       {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\ntcti = \"x\"\npin = 1\n",
-       "/etc/h.toml:5: ", "known: name, backend, tcti"},
+       "/etc/h.toml:5: ", "known: name, backend, tcti, sessions"},
+      {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\ntcti = \"x\"\nsessions = \"auto\"\n",
+       "/etc/h.toml:5: ", "\"encrypted\", \"plain\""},
       {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\ntcti = \"x\"\n[[device]]\nname = \"t\"\n",
        "/etc/h.toml:6: ", "two devices"},
       {"[daemon]\n[daemon]\n", "/etc/h.toml:2: ", "not valid TOML"},
