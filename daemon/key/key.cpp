@@ -136,4 +136,12 @@ Key with_version_disabled(Key key, std::uint32_t number, bool disabled) {
   return key;
 }
 
+Key dated(Key key, const Key* before, SystemTime now) {
+  for (KeyVersion& version : key.versions) {
+    const KeyVersion* was = before ? before->find(version.number) : nullptr;
+    if (was == nullptr || was->state != version.state) version.since = now;
+  }
+  return key;
+}
+
 }  // namespace holdfast

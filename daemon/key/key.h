@@ -35,6 +35,7 @@ struct KeyVersion {
   VersionState state = VersionState::pending;
   bool disabled = false;
   SystemTime created;
+  SystemTime since;         // in its state
   Bytes object;             // DeviceKey::object
   Bytes public_key;         // DER SubjectPublicKeyInfo, empty for HMAC
   std::string check_value;  // of an HMAC key (check_value.h), empty for others
@@ -70,5 +71,9 @@ Key with_version(Key key, KeyVersion version, VersionState state);  // pending, 
 Key activated(Key key, std::uint32_t number);  // the former active one becomes verifying
 Key retired(Key key, std::uint32_t number);    // not while it is active
 Key with_version_disabled(Key key, std::uint32_t number, bool disabled);
+
+// Dates what is new or in another state than in `before` (nullptr: all of it): a rotation measures
+// its waits from there.
+Key dated(Key key, const Key* before, SystemTime now);
 
 }  // namespace holdfast

@@ -37,6 +37,7 @@ std::string write_metadata(const Key& key) {
                         {"state", to_string(version.state)},
                         {"disabled", version.disabled},
                         {"created", to_rfc3339(version.created)},
+                        {"since", to_rfc3339(version.since)},
                         {"object_sha256", to_hex(sha256(version.object))},
                         {"public_key", to_base64(version.public_key)},
                         {"check_value", version.check_value}});
@@ -63,6 +64,7 @@ KeyVersion read_version(const json::value& entry, const fs::path& folder) {
   version.state = known(version_state_from(fields.text("state", 16)), "state");
   version.disabled = *fields.optional_bool("disabled");
   version.created = known(from_rfc3339(fields.text("created", 32)), "time");
+  version.since = known(from_rfc3339(fields.text("since", 32)), "time");
   version.public_key = *fields.optional_base64("public_key", 4096);
   version.check_value = fields.text("check_value", 64);
   const std::string expected = fields.text("object_sha256", 64);

@@ -14,7 +14,8 @@ json::object version_entry(const KeyVersion& version, bool lost, bool public_key
                      {"kid", version.kid},
                      {"state", to_string(version.state)},
                      {"disabled", version.disabled},
-                     {"created", to_rfc3339(version.created)}};
+                     {"created", to_rfc3339(version.created)},
+                     {"since", to_rfc3339(version.since)}};
   if (lost) entry["lost"] = true;
   if (public_keys && !version.public_key.empty()) {
     entry["public_key_pem"] = spki_to_pem(version.public_key);

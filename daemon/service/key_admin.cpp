@@ -214,6 +214,7 @@ awaitable<void> KeyAdmin::remove(std::uint32_t uid, std::string name) {
 }
 
 awaitable<json::object> KeyAdmin::save_new(Key key) {
+  key = dated(std::move(key), nullptr, service_.clock.now());
   co_await service_.audit->run([&] { store_.create(key); });
   json::object document = key_document(service_, key, true);
   service_.catalogue.put(std::move(key));
@@ -221,6 +222,8 @@ awaitable<json::object> KeyAdmin::save_new(Key key) {
 }
 
 awaitable<json::object> KeyAdmin::save(Key key) {
+  const Catalogue::Entry before = service_.catalogue.find(key.name);
+  key = dated(std::move(key), before.get(), service_.clock.now());
   co_await service_.audit->run([&] { store_.update(key); });
   json::object document = key_document(service_, key, true);
   service_.signing_keys.forget(key.name);

@@ -91,6 +91,20 @@ TEST(KeyVersion, IsStagedThroughItsLife) {
   EXPECT_EQ(kind_of([&] { activated(key, 3); }), ErrorKind::conflict);
 }
 
+TEST(KeyVersion, KeepsWhenItCameIntoItsState) {
+  const SystemTime start(std::chrono::seconds(1'700'000'000)),
+      later = start + std::chrono::hours(1);
+  const Key first = dated(sample("k"), nullptr, start);
+  EXPECT_EQ(first.versions[0].since, start);
+  const Key second =
+      dated(with_version(first, version_of("AKID2"), VersionState::active), &first, later);
+  EXPECT_EQ(second.versions[0].since, later);
+  EXPECT_EQ(second.versions[1].since, later);
+  const Key disabled =
+      dated(with_version_disabled(second, 1, true), &second, later + std::chrono::hours(1));
+  EXPECT_EQ(disabled.versions[0].since, later);
+}
+
 TEST(KeyUse, FitsOnlyItsTypes) {
   EXPECT_TRUE(fits(KeyUse::sigv4, KeyType::hmac_sha256));
   EXPECT_FALSE(fits(KeyUse::sigv4, KeyType::ec_p256));
@@ -102,6 +116,7 @@ TEST(Store, BringsBackWhatItWasGiven) {
   const Folder folder;
   const Store store(folder / "keys");
   Key key = sample("orders-aws");
+  key.versions[0].since = key.versions[0].created + std::chrono::seconds(7);
   store.create(key);
   key = with_version(key, version_of("AKID2"), VersionState::pending);
   key.disabled = true;
@@ -114,6 +129,7 @@ TEST(Store, BringsBackWhatItWasGiven) {
   EXPECT_EQ(keys[0].versions[1].kid, "AKID2");
   EXPECT_EQ(keys[0].versions[1].object, (Bytes{'b', 'l', 'o', 'b'}));
   EXPECT_EQ(keys[0].versions[0].created, key.versions[0].created);
+  EXPECT_EQ(keys[0].versions[0].since, key.versions[0].since);
 }
 
 TEST(Store, TakesANumberAgainThatAFailedUpdateHadWritten) {
