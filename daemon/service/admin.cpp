@@ -165,7 +165,9 @@ class Admin final : public socket::Session {
     const bool other = !service_.device_record.matches(name, parent);
     if (other) {
       service_.device_record.set(name, parent);
-      co_await service_.audit->run([copy = service_.device_record] { copy.save(); });
+      // A named local, because g++ 12 destroys a closure with members twice that it builds in a co_await.
+      const DeviceRecord changed = service_.device_record;
+      co_await service_.audit->run([&changed] { changed.save(); });
       service_.replace_device(name);
     }
     co_return json_response({{"device", name}, {"accepted", other}});
