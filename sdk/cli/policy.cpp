@@ -155,6 +155,11 @@ void add_policy_commands(CLI::App& app, Context& context) {
       "  [[grant]]\n  name = \"orders-s3\"\n  key = \"orders-aws\"\n"
       "  caller = { unit = \"orders.service\", user = \"orders\" }\n"
       "  facts = { service = \"s3\", bucket = \"orders-*\", method = [\"GET\", \"PUT\"] }\n"
+      "One for tokens:\n"
+      "  [[grant]]\n  name = \"orders-api\"\n  key = \"orders-jwt\"\n"
+      "  caller = { unit = \"orders.service\" }\n"
+      "  facts = { audience = \"https://api.example.com\" }\n  limits = { ttl = \"5m\" }\n"
+      "  set = { issuer = \"https://id.example.com\", subject = \"{unit}\" }\n"
       "Then: holdfast reload");
   auto options = std::make_shared<PolicyOptions>();
 
@@ -171,8 +176,10 @@ void add_policy_commands(CLI::App& app, Context& context) {
       "Fact of the request, name=value, or skew=10m, ttl=5m; may be repeated");
   add_config(*check_command, *options);
   check_command->footer(
-      "Example:\n  holdfast policy check --as uid=1001,unit=orders.service --key orders-aws \\\n"
-      "      service=s3 method=GET bucket=orders-eu path=/invoices/7.pdf");
+      "Examples:\n  holdfast policy check --as uid=1001,unit=orders.service --key orders-aws \\\n"
+      "      service=s3 method=GET bucket=orders-eu path=/invoices/7.pdf\n"
+      "  holdfast policy check --as user=orders --key orders-jwt \\\n"
+      "      audience=https://api.example.com ttl=5m typ=at+jwt claim.role=reader");
   check_command->callback([options, &context] { check(*options, context); });
 
   CLI::App* show_command = group->add_subcommand(
