@@ -6,6 +6,8 @@
 
 #include <chrono>
 
+#include "daemon/base/error.h"
+
 namespace holdfast::policy {
 namespace {
 
@@ -380,6 +382,34 @@ TEST(PolicySet, WithAPlaceThatCantBeFilledDoesNotMatch) {
   bare.unit = "";
   EXPECT_FALSE(allowed(*policy, bare, "k"));
   EXPECT_THAT(policy->decide({bare, "k", Facts()}).reason, HasSubstr("unit is not known"));
+}
+
+TEST(PolicySet, TakesTheForcedValueAndNoOther) {
+  const auto policy =
+      load(grant("g", "\"k\"", "uid = 1001",
+                 R"(set = { issuer = "https://id", subject = "{unit}", "claim.level" = "42" })"));
+  const auto allows = [&](const Pairs& pairs) { return allowed(*policy, orders(), "k", pairs); };
+  EXPECT_TRUE(allows({}));
+  EXPECT_TRUE(allows({{"issuer", "https://id"}, {"subject", "orders.service"}}));
+  EXPECT_FALSE(allows({{"issuer", "https://other"}}));
+  EXPECT_FALSE(allows({{"subject", "root"}}));
+  EXPECT_FALSE(allows({{"subject", "{unit}"}}));
+  EXPECT_TRUE(allows({{"claim.level", "\"42\""}})) << "the same text; it needs no rule of its own";
+  EXPECT_FALSE(allows({{"claim.level", "42"}})) << "a number is another value than the text";
+  EXPECT_FALSE(allows({{"claim.level", "\"42\""}, {"claim.level", "\"43\""}}));
+  const Facts facts = facts_of({{"subject", "root"}});
+  const Caller caller = orders();
+  EXPECT_THAT(policy->decide({caller, "k", facts}).reason,
+              HasSubstr("\"subject\" was \"root\", but is set to \"orders.service\""));
+}
+
+TEST(PolicySet, CanNotForceWhatTheDaemonSets) {
+  for (const char* name : {"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}) {
+    const std::string claim = "\"claim." + std::string(name) + "\" = \"x\"";
+    EXPECT_THROW(load(grant("g", "\"k\"", "uid = 1001", "set = { " + claim + " }")), Error) << name;
+    EXPECT_THROW(load(grant("g", "\"k\"", "uid = 1001", "facts = { " + claim + " }")), Error)
+        << name;
+  }
 }
 
 TEST(Policy, SaysWhoIsNamedWhateverTheFacts) {
