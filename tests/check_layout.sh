@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every C++ source is as clang-format lays it out.
+# Every C and C++ source is as clang-format lays it out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-find daemon tpm sdk tests -name '*.cpp' -o -name '*.h' | sort | xargs clang-format --dry-run -Werror ||
+find daemon tpm sdk tests examples -name '*.c' -o -name '*.cpp' -o -name '*.h' -o -name '*.hpp' | sort | xargs clang-format --dry-run -Werror ||
   { echo "run: clang-format -i on the files named above" >&2; exit 1; }
