@@ -12,6 +12,7 @@ import pytest
 
 from holdfast_testing.client import Client, exchange
 from holdfast_testing.daemon import Daemon, everything, problem
+from holdfast_testing.memory import memory
 from holdfast_testing.processes import wait_until
 from holdfast_testing.sigv4 import get, wrong
 from holdfast_testing.swtpm import Swtpm
@@ -274,20 +275,6 @@ def test_row11_canaries_in_every_secret_field_are_nowhere_found(root, daemon):
     for place, content in places.items():
         for needle in needles:
             assert needle not in content, f"{needle[:20]!r}… is in {place}"
-
-
-def memory(pid):
-    with open(f"/proc/{pid}/maps", encoding="ascii") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem:
-        for line in maps:
-            span, rights = line.split()[:2]
-            if "r" in rights and "[v" not in line:
-                low, high = (int(part, 16) for part in span.split("-"))
-                if high - low > 1 << 32:  # a sanitizer's shadow
-                    continue
-                try:
-                    yield os.pread(mem.fileno(), high - low, low)
-                except OSError:
-                    continue
 
 
 def test_row11_imported_secret_is_not_in_the_processes_memory(root, daemon):

@@ -37,7 +37,7 @@ class Daemon:
     """Started by the constructor unless `run` is False; start() again after stop() or kill()."""
 
     def __init__(self, folder, tcti, grants="", settings="", audit="", allow_software=True, environment=None,
-                 run=True, state=None):  # fmt: skip
+                 run=True, state=None, device=""):  # fmt: skip
         self.folder = os.path.abspath(folder)
         os.makedirs(self.folder, exist_ok=True)
         self.state = state or os.path.join(self.folder, "state")
@@ -52,18 +52,18 @@ class Daemon:
         self.process = None
         self._ready_end = None
         os.makedirs(os.path.dirname(self.policy), exist_ok=True)
-        self.write_config(tcti, settings, audit, allow_software)
+        self.write_config(tcti, settings, audit, allow_software, device)
         self.write_policy(grants)
         if run:
             self.start()
 
-    def write_config(self, tcti, settings="", audit="", allow_software=True):
+    def write_config(self, tcti, settings="", audit="", allow_software=True, device=""):
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(
                 f'[daemon]\nstate_dir = "{self.state}"\nruntime_dir = "{self.runtime}"\n'
                 f"allow_software_devices = {str(allow_software).lower()}\n{settings}\n"
                 f"[audit]\n{audit}\n"
-                f'[[device]]\nname = "tpm"\nbackend = "tpm"\ntcti = "{tcti}"\n'
+                f'[[device]]\nname = "tpm"\nbackend = "tpm"\ntcti = "{tcti}"\n{device}\n'
             )
 
     def write_policy(self, grants):
