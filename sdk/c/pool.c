@@ -80,18 +80,15 @@ hf_connection* hf_pool_take(hf_pool* pool) {
   hf_connection* found = NULL;
   for (hf_connection** at = &pool->first; *at;) {
     hf_connection* one = *at;
-    if (!is_own(one)) {  // also the busy ones: their threads are the parent's
-      *at = one->next;
-      close_connection(one);
-    } else if (!one->busy && (!is_same_user(one) || is_stale(one->fd))) {
-      *at = one->next;
-      close_connection(one);
-    } else if (!one->busy && !found) {
+    const bool own = is_own(one);
+    if (own && (one->busy || found)) {
+      at = &one->next;
+    } else if (own && is_same_user(one) && !is_stale(one->fd)) {
+      one->busy = true;
       found = one;
-      found->busy = true;
-      at = &one->next;
-    } else {
-      at = &one->next;
+    } else {  // where it is the parent's, also a busy one: its thread is the parent's too
+      *at = one->next;
+      close_connection(one);
     }
   }
   pthread_mutex_unlock(&pools);

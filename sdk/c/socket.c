@@ -21,7 +21,7 @@ static const char kStart[] =
     "start the daemon: `systemctl start holdfastd`, or for development `holdfast dev`";
 
 static const char* environment(const char* name) {
-  const char* value = getenv(name);
+  const char* value = secure_getenv(name);
   return value && *value ? value : NULL;
 }
 

@@ -18,7 +18,8 @@
  *   Signals. SIGPIPE is never raised; an interrupted call goes on. Not for signal handlers, and a thread
  *     must not be cancelled (pthread_cancel) inside a call.
  *   Limits. A reply has at most 1 MiB of body, a request what the daemon takes (64 KiB).
- *   Secrets. Request bodies and replies are zeroed before their memory is given back. */
+ *   Secrets. Request bodies and replies are zeroed before their memory is given back; Jansson, which reads
+ *     the replies, does not do so with what it notes meanwhile. */
 #ifndef HOLDFAST_HOLDFAST_H
 #define HOLDFAST_HOLDFAST_H
 

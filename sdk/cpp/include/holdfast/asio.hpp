@@ -166,16 +166,18 @@ inline asio::awaitable<void> pause(asio_state& state, std::chrono::milliseconds 
 }
 
 inline asio::awaitable<std::unique_ptr<asio_connection>> connect_patiently(
-    std::shared_ptr<asio_state> state, asio_clock::time_point until) {
+    std::shared_ptr<asio_state> state, asio_clock::time_point until,
+    asio_clock::time_point deadline) {
   std::chrono::milliseconds time(2);
   for (;;) {
     try {
       std::unique_ptr<asio_connection> connection = connect_now(*state);
       co_return connection;
     } catch (const error& failure) {
-      const bool passes =
-          failure.code() == HOLDFAST_NO_SOCKET || failure.code() == HOLDFAST_OVERLOADED;
-      if (!passes || asio_clock::now() >= until) throw;
+      // A full queue is waited for, as connect(2) does in the blocking client.
+      const bool full = failure.code() == HOLDFAST_OVERLOADED;
+      const bool passes = full || failure.code() == HOLDFAST_NO_SOCKET;
+      if (!passes || asio_clock::now() >= (full ? deadline : until)) throw;
     }
     co_await pause(*state, time);
     time = std::min(time * 2, std::chrono::milliseconds(50));
@@ -229,7 +231,7 @@ inline asio::awaitable<std::unique_ptr<asio_parser>> converse(std::shared_ptr<as
   std::unique_ptr<asio_connection> connection = take_idle(*state);
   for (;;) {
     const bool kept = connection != nullptr;
-    if (!kept) connection = co_await connect_patiently(state, until);
+    if (!kept) connection = co_await connect_patiently(state, until, deadline);
     auto parser = std::make_unique<asio_parser>();
     parser->body_limit(1024 * 1024);
     parser->header_limit(16 * 1024);
