@@ -1,7 +1,10 @@
 #include "daemon/base/secret.h"
 
+#include <malloc.h>
 #include <openssl/crypto.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -30,10 +33,28 @@ class SecretResource final : public boost::json::memory_resource {
   bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
 };
 
+void* allocate(std::size_t size, const char*, int) {
+  return std::malloc(size);
+}
+void release(void* data, const char*, int) {
+  if (data != nullptr) OPENSSL_cleanse(data, ::malloc_usable_size(data));
+  std::free(data);
+}
+// Never in place, since the C library may move a block and leave its content.
+void* reallocate(void* data, std::size_t size, const char* file, int line) {
+  void* larger = size == 0 ? nullptr : std::malloc(size);
+  if (larger == nullptr && size != 0) return nullptr;
+  if (larger != nullptr && data != nullptr)
+    std::memcpy(larger, data, std::min(size, ::malloc_usable_size(data)));
+  release(data, file, line);
+  return larger;
+}
+
 }  // namespace
 
 bool prepare_secret_memory() {
-  return CRYPTO_secure_malloc_init(kHeapBytes, kSmallestBlock) == 1;
+  const bool zeroing = CRYPTO_set_mem_functions(allocate, reallocate, release) == 1;
+  return CRYPTO_secure_malloc_init(kHeapBytes, kSmallestBlock) == 1 && zeroing;
 }
 
 Secret::Secret(std::size_t size) : size_(size) {

@@ -13,8 +13,10 @@
 
 namespace holdfast {
 
-// Prepares the secure heap; call once at start, before any Secret. False where the memory could not
-// be locked (RLIMIT_MEMLOCK): secrets are then zeroed and guarded, but may be swapped.
+// Prepares the secure heap, and has OpenSSL zero whatever it frees, because its decoders leave copies
+// of private keys behind. Call once at start, before any Secret and any use of OpenSSL. False where the
+// memory could not be locked (RLIMIT_MEMLOCK): secrets are then zeroed and guarded, but may be swapped;
+// also where OpenSSL was used before.
 bool prepare_secret_memory();
 
 // Move-only. Not thread-safe, like any value.

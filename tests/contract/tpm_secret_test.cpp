@@ -62,13 +62,21 @@ class MemorySearch {
       ::mmap(nullptr, kBuffer, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
 };
 
-TEST(TpmSecret, LeavesNoTraceAfterImport) {
+class TpmSecret : public testing::TestWithParam<tpm::Sessions> {
+ protected:
+  void SetUp() override {
 #ifdef HOLDFAST_SANITIZED
-  GTEST_SKIP() << "sanitizers keep freed memory";
+    GTEST_SKIP() << "sanitizers keep freed memory";
 #endif
-  HOLDFAST_REQUIRE_SWTPM();
-  const Swtpm tpm;
-  const auto backend = tpm::open(tpm.tcti());
+    HOLDFAST_REQUIRE_SWTPM();
+    tpm_ = std::make_unique<Swtpm>();
+    backend_ = tpm::open(tpm_->tcti(), GetParam());
+  }
+  std::unique_ptr<Swtpm> tpm_;
+  std::unique_ptr<Backend> backend_;
+};
+
+TEST_P(TpmSecret, LeavesNoTraceAfterImport) {
   MemorySearch search;
   const Bytes inverted = random_bytes(48);
   // In pieces: what overwrote a buffer in part has left one of them.
@@ -81,11 +89,37 @@ TEST(TpmSecret, LeavesNoTraceAfterImport) {
     std::transform(inverted.begin(), inverted.end(), secret.writable().begin(),
                    [](std::uint8_t byte) { return static_cast<std::uint8_t>(~byte); });
     expect_in_memory(1);  // the control: the search finds it
-    backend->import_secret(secret);
+    backend_->import_secret(secret);
     expect_in_memory(1);
   }
   expect_in_memory(0);
 }
+
+// As in the device process, before the first use of OpenSSL.
+[[maybe_unused]] const bool kLocked = prepare_secret_memory();
+
+// The bytes of the private number or prime, however the library copied them.
+TEST_P(TpmSecret, LeavesNoTraceOfAPrivateKey) {
+  MemorySearch search;
+  for (const KeyType type : {KeyType::ec_p256, KeyType::ec_p384, KeyType::rsa_2048}) {
+    SCOPED_TRACE(to_string(type));
+    Bytes inverted;
+    {
+      Secret pkcs8 = pkcs8_of(generate(type).get());
+      // Where the private number, or the first of the prime's bytes, begins in OpenSSL's encoding.
+      const std::size_t at = type == KeyType::ec_p256 ? 36 : type == KeyType::ec_p384 ? 35 : 600;
+      for (const std::uint8_t byte : pkcs8.view().subspan(at, 32))
+        inverted.push_back(static_cast<std::uint8_t>(~byte));
+      EXPECT_GE(search.count(ByteView(inverted).first(16)), 1);  // the control
+      backend_->import_private_key(type, pkcs8);
+    }
+    for (const std::size_t piece : {0, 16})
+      EXPECT_EQ(search.count(ByteView(inverted).subspan(piece, 16)), 0) << piece;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sessions, TpmSecret,
+                         testing::Values(tpm::Sessions::plain, tpm::Sessions::encrypted));
 
 }  // namespace
 }  // namespace holdfast::test

@@ -1,5 +1,6 @@
 // Three slots for any number of keys.
 #include "tests/contract/crypto.h"
+#include "tests/contract/root.h"
 #include "tests/contract/tools.h"
 #include "tpm/backend.h"
 #include "tpm/handles.h"
@@ -82,16 +83,7 @@ TEST(TpmSlots, AreFreedOfWhatAPredecessorLeft) {
 TEST(TpmSlots, LoadTheBlobWhereItsSavedContextDied) {
   HOLDFAST_REQUIRE_SWTPM();
   Swtpm tpm;
-  {
-    const tpm::Tcti tcti(tpm.tcti());
-    const tpm::Context esys(tcti);
-    const tpm::Srk root = tpm::open_srk(esys.get());
-    ESYS_TR persistent = ESYS_TR_NONE;
-    tpm::check_rc(
-        "Esys_EvictControl",
-        Esys_EvictControl(esys.get(), ESYS_TR_RH_OWNER, root.object.get(), ESYS_TR_PASSWORD,
-                          ESYS_TR_NONE, ESYS_TR_NONE, tpm::kPersistentSrk, &persistent));
-  }
+  make_root_persistent(tpm.tcti());
   std::vector<DeviceKey> keys;
   {
     const auto backend = tpm::open(tpm.tcti());
