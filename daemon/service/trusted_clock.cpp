@@ -1,6 +1,7 @@
 #include "daemon/service/trusted_clock.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "daemon/base/error.h"
 
@@ -28,7 +29,8 @@ seconds TrustedClock::behind() const {
   return late <= allowed ? seconds(0) : std::chrono::ceil<seconds>(late);
 }
 
-SystemTime TrustedClock::now() const {
+SystemTime TrustedClock::now() {
+  take_note();
   return behind() == seconds(0) ? source_.now() : expected();
 }
 
@@ -46,13 +48,18 @@ seconds TrustedClock::accept() {
   return late;
 }
 
-seconds TrustedClock::observe() {
+void TrustedClock::take_note() {
   const SystemTime now = source_.now();
   const nanoseconds ahead = now - expected();
-  if (ahead <= nanoseconds(0)) return seconds(0);
+  if (ahead <= nanoseconds(0)) return;
   anchor_ = now;
   anchor_boot_ = source_.boot();
-  return ahead <= kTolerance ? seconds(0) : std::chrono::floor<seconds>(ahead);
+  if (ahead > kTolerance) ahead_ += std::chrono::floor<seconds>(ahead);
+}
+
+seconds TrustedClock::observe() {
+  take_note();
+  return std::exchange(ahead_, seconds(0));
 }
 
 }  // namespace holdfast

@@ -20,8 +20,9 @@ class TrustedClock {
   // `source` outlives this. `last_record`: of the log when it was opened.
   TrustedClock(const Clock& source, std::optional<SystemTime> last_record);
 
-  // The time for records: the clock's, or where it went back the time that must have come since.
-  SystemTime now() const;
+  // The time for records: the clock's, or where it went back the time that must have come since. What
+  // was given out once, it does not go back behind.
+  SystemTime now();
   SteadyTime steady() const { return source_.steady(); }
 
   // How far it went back; 0 while it is trusted. It is trusted again as soon as it is right again.
@@ -33,17 +34,19 @@ class TrustedClock {
   // Takes the clock as it is from now on. Returns how far behind it was.
   std::chrono::seconds accept();
 
-  // Takes note of the time, so that it can't go back behind it; to be called every second. Returns how
-  // far the clock went ahead of CLOCK_BOOTTIME since the last call, if more than the tolerance.
+  // Takes note of the time, as now() does; to be called every second. Returns how far the clock went
+  // ahead of CLOCK_BOOTTIME since the last call, if more than the tolerance.
   std::chrono::seconds observe();
 
  private:
+  void take_note();
   SystemTime expected() const;
   std::chrono::nanoseconds elapsed() const;
 
   const Clock& source_;
   SystemTime anchor_;
   std::chrono::nanoseconds anchor_boot_;
+  std::chrono::seconds ahead_{0};  // not yet told by observe()
 };
 
 }  // namespace holdfast

@@ -87,7 +87,7 @@ TEST(TrustedClock, TakesSlewingButNoCreepingBack) {
 
 TEST(TrustedClock, IsHeldAgainstTheLastRecord) {
   SetClock time;
-  const TrustedClock behind(time, time.wall + 1h);
+  TrustedClock behind(time, time.wall + 1h);
   EXPECT_TRUE(refuses(behind));
   EXPECT_EQ(behind.behind(), 1h);
   EXPECT_GE(behind.now(), time.wall + 1h);
@@ -107,6 +107,17 @@ TEST(TrustedClock, TellsHowFarItWentAheadOnce) {
     time.wall -= step;
     EXPECT_TRUE(refuses(clock)) << "back from there is back";
   }
+}
+
+TEST(TrustedClock, DoesNotGoBackBehindATimeItGave) {
+  SetClock time;
+  TrustedClock clock(time, std::nullopt);
+  time.wall += 1h;
+  const SystemTime given = clock.now();
+  time.wall -= 1h;
+  EXPECT_TRUE(refuses(clock));
+  EXPECT_GE(clock.now(), given);
+  EXPECT_EQ(clock.observe(), 1h) << "it is told all the same";
 }
 
 TEST(TrustedClock, CountsFromNowOnOnceAccepted) {
