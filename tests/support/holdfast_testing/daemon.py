@@ -37,7 +37,7 @@ class Daemon:
     """Started by the constructor unless `run` is False; start() again after stop() or kill()."""
 
     def __init__(self, folder, tcti, grants="", settings="", audit="", allow_software=True, environment=None,
-                 run=True, state=None, device=""):  # fmt: skip
+                 run=True, state=None, device="", supervisor=None):  # fmt: skip
         self.folder = os.path.abspath(folder)
         os.makedirs(self.folder, exist_ok=True)
         self.state = state or os.path.join(self.folder, "state")
@@ -49,6 +49,7 @@ class Daemon:
         self.policy = os.path.join(self.folder, "policy.d", "test.toml")
         self.log = os.path.join(self.folder, "holdfastd.log")
         self.environment = dict(os.environ, **(environment or {}))
+        self.supervisor = supervisor or program("holdfastd")
         self.process = None
         self._ready_end = None
         os.makedirs(os.path.dirname(self.policy), exist_ok=True)
@@ -84,7 +85,7 @@ class Daemon:
         write_end = fcntl.fcntl(low_end, fcntl.F_DUPFD_CLOEXEC, 100)
         os.close(low_end)
         self.process = start(
-            [*wrapper, program("holdfastd"), "--config", self.config, "--ready-fd", str(write_end)],
+            [*wrapper, self.supervisor, "--config", self.config, "--ready-fd", str(write_end)],
             self.log,
             pass_fds=(write_end, *pass_fds),
             env=dict(self.environment, **(environment or {})),
