@@ -22,13 +22,15 @@
 namespace holdfast::tpm {
 namespace {
 
+using namespace std::string_view_literals;
+
 using Kdf = std::unique_ptr<EVP_KDF, OpensslFree<EVP_KDF_free>>;
 using KdfContext = std::unique_ptr<EVP_KDF_CTX, OpensslFree<EVP_KDF_CTX_free>>;
 using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, OpensslFree<EVP_CIPHER_CTX_free>>;
 
 constexpr std::size_t kSeedBytes = 32;  // nameAlg's digest, Part 1 §23.3.2.3
 // Part 1 §11.4.10.3: labels of KDFe and OAEP end with a NUL that counts.
-constexpr std::string_view kDuplicate{"DUPLICATE", 10};
+constexpr std::string_view kDuplicate = "DUPLICATE\0"sv;
 
 OSSL_PARAM octets(const char* name, ByteView bytes) {
   return OSSL_PARAM_construct_octet_string(name, const_cast<std::uint8_t*>(bytes.data()),
