@@ -187,6 +187,18 @@ inline asio::awaitable<std::unique_ptr<asio_connection>> connect_patiently(
 using asio_request = http::request<wiping_body>;
 using asio_parser = http::response_parser<wiping_body>;
 
+[[noreturn]] inline void raise_bad(const std::string& why) {
+  throw error(HOLDFAST_BAD_REPLY, "not a reply of this protocol, or more than 1 MiB: " + why);
+}
+
+// The daemon's framing is narrower than what Beast takes.
+inline void check_framing(const asio_parser& parser) {
+  const auto& reply = parser.get();
+  if (reply.version() != 11 || parser.chunked() || reply.result_int() < 200 ||
+      (reply.result() != http::status::no_content && reply.count(http::field::content_length) != 1))
+    raise_bad("its framing");
+}
+
 // Throws what is neither an answer nor worth a further try.
 inline asio::awaitable<asio_outcome> exchange(asio_connection& connection, asio_request& request,
                                               asio_parser& parser, asio_clock::time_point deadline,
@@ -203,7 +215,10 @@ inline asio::awaitable<asio_outcome> exchange(asio_connection& connection, asio_
   wiping_buffer buffer;
   co_await http::async_read(stream, buffer, parser, token);
   keep = sent && !failure && parser.get().keep_alive() && buffer.size() == 0;
-  if (!failure) co_return asio_outcome::answered;
+  if (!failure) {
+    check_framing(parser);
+    co_return asio_outcome::answered;
+  }
   if (failure == boost::beast::error::timeout) raise_late();
   if (!parser.got_some() && failure == asio::error::connection_reset)
     co_return asio_outcome::unread;
@@ -211,8 +226,7 @@ inline asio::awaitable<asio_outcome> exchange(asio_connection& connection, asio_
     co_return sent ? asio_outcome::silent : asio_outcome::unread;
   if (failure.category() == make_error_code(http::error::end_of_stream).category() &&
       failure != http::error::partial_message)
-    throw error(HOLDFAST_BAD_REPLY,
-                "not a reply of this protocol, or more than 1 MiB: " + failure.message());
+    raise_bad(failure.message());
   throw error(HOLDFAST_CONNECTION_LOST, "the connection broke before the reply was whole (" +
                                             failure.message() +
                                             "); the request may have been carried out");
