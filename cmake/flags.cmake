@@ -15,7 +15,8 @@ if(HOLDFAST_SANITIZE)
   target_link_options(holdfast_flags INTERFACE -fsanitize=${HOLDFAST_SANITIZE})
   target_compile_definitions(holdfast_flags INTERFACE HOLDFAST_SANITIZED=1)
   # g++ 12's false alarms grow with the sanitizers' instrumentation.
-  target_compile_options(holdfast_flags INTERFACE -Wno-maybe-uninitialized -Wno-tsan -Wno-mismatched-new-delete)
+  target_compile_options(holdfast_flags INTERFACE
+    -Wno-maybe-uninitialized -Wno-tsan $<$<COMPILE_LANGUAGE:CXX>:-Wno-mismatched-new-delete>)
 else()
   target_compile_options(holdfast_flags INTERFACE
     -fstack-protector-strong -fstack-clash-protection -fcf-protection
