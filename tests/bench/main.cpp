@@ -1,0 +1,73 @@
+// The measuring part of tests/bench/run: one measurement a call, one line of JSON.
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <iostream>
+
+#include "daemon/base/error.h"
+#include "tests/bench/direct.h"
+#include "tests/bench/http.h"
+#include "tests/bench/raw.h"
+
+namespace {
+
+using namespace holdfast::bench;
+
+// Messages, each with its length in decimal and a line feed in front.
+std::vector<std::string> read_requests(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::vector<std::string> requests;
+  for (std::size_t size = 0; file >> size;) {
+    file.get();
+    std::string request(size, '\0');
+    file.read(request.data(), static_cast<std::streamsize>(size));
+    requests.push_back(std::move(request));
+  }
+  if (requests.empty()) throw std::runtime_error("no request in " + path);
+  return requests;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("One measurement; tests/bench/run makes them all.");
+  app.require_subcommand(1);
+  double seconds = 2;
+  int own = -1, others = -1;
+  app.add_option("--seconds", seconds);
+  app.add_option("--processor", own);
+
+  std::size_t request = 0, reply = 0;
+  int processes = 1;
+  auto* raw = app.add_subcommand("raw", "Unix-socket round trips")->fallthrough();
+  raw->add_option("--request-bytes", request)->required();
+  raw->add_option("--reply-bytes", reply)->required();
+  raw->add_option("--processes", processes, "in a row behind us");
+  raw->add_option("--others", others, "their processor");
+
+  std::string socket, requests;
+  int connections = 1;
+  std::string protocol = "http";
+  auto* http = app.add_subcommand("load", "Requests to a daemon")->fallthrough();
+  http->add_option("--protocol", protocol)->check(CLI::IsMember({"http", "agent"}));
+  http->add_option("--socket", socket)->required();
+  http->add_option("--requests", requests)->required();
+  http->add_option("--connections", connections);
+
+  std::string tcti;
+  auto* direct = app.add_subcommand("direct", "ESAPI signatures in a loop")->fallthrough();
+  direct->add_option("--tcti", tcti)->required();
+
+  CLI11_PARSE(app, argc, argv);
+  try {
+    const Samples samples = *raw ? ping_pong(request, reply, processes, seconds, own, others)
+                            : *http
+                                ? load(protocol == "agent" ? Protocol::agent : Protocol::http,
+                                       socket, read_requests(requests), connections, seconds, own)
+                                : sign_directly(tcti, seconds, own);
+    std::cout << to_json(samples) << '\n';
+    return 0;
+  } catch (const std::exception& error) {
+    std::cerr << "bench: " << error.what() << '\n';
+    return 1;
+  }
+}

@@ -1,0 +1,244 @@
+"""The measurements. Each returns what goes into the report under its name."""
+
+import base64
+import datetime
+import hashlib
+import json
+import os
+import shutil
+import struct
+import subprocess
+import time
+
+from holdfast_testing.client import Client
+from holdfast_testing.daemon import Daemon, everything
+from holdfast_testing.paths import program
+from holdfast_testing.processes import accepts, end, start, wait_until
+from holdfast_testing.sigv4 import get
+from holdfast_testing.swtpm import Swtpm
+from processes import Group
+
+SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+DIGEST_KEY, AWS_KEY = "bench-digest", "bench-aws"
+ALL = set(range(os.cpu_count() or 1))
+
+
+def tool(*arguments, seconds, processor=-1):
+    command = [program("bench_load"), "--seconds", str(seconds), "--processor", str(processor), *arguments]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=seconds * 3 + 60, check=False)
+    if result.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}: {result.stderr}")
+    return json.loads(result.stdout)
+
+
+def http(path, body):
+    text = json.dumps(body).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: holdfast\r\nContent-Length: {len(text)}\r\n\r\n"
+    return head.encode() + text
+
+
+class Bench:
+    """A TPM and a daemon with an access key, a signing key and a grant for us."""
+
+    def __init__(self, folder, seconds):
+        self.folder, self.seconds = folder, seconds
+        self.swtpm = Swtpm(os.path.join(folder, "swtpm"))
+        self.daemon = Daemon(os.path.join(folder, "daemon"), self.swtpm.tcti, everything())
+        self.daemon.import_aws(AWS_KEY, "AKIABENCHBENCHBENCH0", SECRET)
+        self.daemon.create_key(DIGEST_KEY)
+        self.group = Group(self.daemon, self.swtpm)
+        self.idle_mib = self.group.resident_mib()
+
+    def stop(self):
+        self.daemon.stop()
+        self.swtpm.stop()
+
+    def requests(self, name, messages):
+        path = os.path.join(self.folder, name)
+        with open(path, "wb") as file:
+            for message in messages:
+                file.write(b"%d\n" % len(message) + message)
+        return path
+
+    def sigv4(self, key=AWS_KEY):
+        base = "https://bucket.s3.eu-west-1.amazonaws.com/invoices/2026/"
+        return self.requests(f"sigv4-{key}", [http("/v1/sign/sigv4", get(key, url=f"{base}{n:06}.pdf")) for n in range(64)])
+
+    def digest(self):
+        bodies = [{"key": DIGEST_KEY, "algorithm": "ES256", "encoding": "raw",
+                   "digest": base64.b64encode(hashlib.sha256(b"%d" % n).digest()).decode()} for n in range(64)]  # fmt: skip
+        return self.requests("digest", [http("/v1/sign/digest", body) for body in bodies])
+
+    def sizes(self):
+        """Bytes of one SigV4 request and its reply, as they go over the socket."""
+        request = http("/v1/sign/sigv4", get(AWS_KEY, url="https://bucket.s3.eu-west-1.amazonaws.com/invoices/2026/000001.pdf"))
+        with Client(self.daemon.socket) as client:
+            reply = client.post("/v1/sign/sigv4", json.loads(request.split(b"\r\n\r\n", 1)[1]))
+        head = "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
+        return len(request), len("HTTP/1.1 200 OK\r\n\r\n") + len(head) + len(reply.content)
+
+    def load(self, requests, connections, own, others, seconds=None):
+        """One load on the daemon; its processes on `others`, we on `own`; CPU of each for one signature."""
+        seconds = seconds or self.seconds
+        self.group.pin(others)
+        before = self.group.cpu()
+        result = tool("load", "--socket", self.daemon.socket, "--requests", requests,
+                      "--connections", str(connections), seconds=seconds, processor=own)  # fmt: skip
+        after = self.group.cpu()
+        # The tool also warms up for a second, at the same rate.
+        made = result["count"] * (seconds + 1) / seconds
+        result["cpu_us"] = {name: round((after[name] - before[name]) / made * 1e6, 1) for name in after}
+        self.group.pin(ALL)
+        return result
+
+
+def floors(bench):
+    request, reply = bench.sizes()
+    size = ("raw", "--request-bytes", str(request), "--reply-bytes", str(reply))
+    last = str(max(ALL))
+    return {
+        "request_bytes": request, "reply_bytes": reply,
+        "a one core": tool(*size, "--others", "0", seconds=bench.seconds, processor=0),
+        "a two cores": tool(*size, "--others", last, seconds=bench.seconds, processor=0),
+        "a2 one core": tool(*size, "--processes", "2", "--others", "0", seconds=bench.seconds, processor=0),
+        "a2 two cores": tool(*size, "--processes", "2", "--others", last, seconds=bench.seconds, processor=0),
+    }  # fmt: skip
+
+
+def sigv4(bench):
+    requests = bench.sigv4()
+    report = {}
+    for connections in (1, 8, 64):
+        report[f"{connections} one core"] = bench.load(requests, connections, 0, {0})
+        report[f"{connections} two cores"] = bench.load(requests, connections, 0, {max(ALL)})
+    report["resident_mib_idle"] = bench.idle_mib
+    report["resident_mib_load"] = bench.group.resident_mib()
+    return report
+
+
+def device(bench):
+    """The same TPM directly, then through the daemon; the daemon is stopped meanwhile, as a TPM serves one."""
+    requests = bench.digest()
+    report = {f"{n} clients": bench.load(requests, n, 0, {max(ALL)}) for n in (1, 8, 64)}
+    report["1 client one core"] = bench.load(requests, 1, 0, {0})
+    bench.daemon.stop()
+    for name, others in (("direct two cores", {max(ALL)}), ("direct one core", {0})):
+        os.sched_setaffinity(bench.swtpm.process.pid, others)
+        report[name] = tool("direct", "--tcti", bench.swtpm.tcti, seconds=bench.seconds, processor=0)
+    os.sched_setaffinity(bench.swtpm.process.pid, ALL)
+    bench.daemon.start()
+    bench.group = Group(bench.daemon, bench.swtpm)
+    return report
+
+
+def starts(bench, times=5):
+    """From the start of holdfastd to its first signature, in milliseconds."""
+    taken = []
+    for _ in range(times):
+        bench.daemon.stop()
+        begun = time.monotonic()
+        bench.daemon.launch()
+        while True:
+            try:
+                if bench.daemon.sign(get(AWS_KEY)).status == 200:
+                    break
+            except OSError:
+                pass
+            time.sleep(0.001)
+        taken.append(round((time.monotonic() - begun) * 1000, 1))
+        bench.daemon._ready()
+    bench.group = Group(bench.daemon, bench.swtpm)
+    return {"milliseconds": taken, "median_ms": sorted(taken)[len(taken) // 2]}
+
+
+def ssh_agent(bench):
+    """An ECDSA key in ssh-agent, asked for one signature at a time."""
+    socket, key = os.path.join(bench.folder, "agent"), os.path.join(bench.folder, "agent-key")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ecdsa", "-b", "256", "-N", "", "-f", key], check=True)
+    agent = start(["ssh-agent", "-D", "-a", socket], os.path.join(bench.folder, "agent.log"))
+    try:
+        wait_until(lambda: accepts(socket), 10, "ssh-agent listens")
+        subprocess.run(["ssh-add", "-q", key], check=True, env=dict(os.environ, SSH_AUTH_SOCK=socket))
+        with open(key + ".pub", encoding="ascii") as file:
+            blob = base64.b64decode(file.read().split()[1])
+        # draft-miller-ssh-agent §4.5: 13 SSH_AGENTC_SIGN_REQUEST, key, data, flags.
+        body = b"\x0d" + struct.pack(">I", len(blob)) + blob + struct.pack(">I", 32) + bytes(32) + bytes(4)
+        requests = bench.requests("agent-requests", [struct.pack(">I", len(body)) + body])
+        report = {}
+        for name, cores in (("one core", {0}), ("two cores", {max(ALL)})):
+            os.sched_setaffinity(agent.pid, cores)
+            report[name] = tool("load", "--protocol", "agent", "--socket", socket, "--requests", requests,
+                                seconds=bench.seconds, processor=0)  # fmt: skip
+        return report
+    finally:
+        end(agent)
+
+
+def botocore(bench):
+    """botocore's SigV4 in its own process, the key in its memory."""
+    from botocore.auth import S3SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    auth = S3SigV4Auth(Credentials("AKIABENCHBENCHBENCH0", SECRET), "s3", "eu-west-1")
+    taken, until = [], time.perf_counter() + bench.seconds
+    while time.perf_counter() < until:
+        request = AWSRequest("GET", "https://bucket.s3.eu-west-1.amazonaws.com/invoices/2026/000001.pdf")
+        begun = time.perf_counter()
+        auth.add_auth(request)
+        taken.append(time.perf_counter() - begun)
+    taken.sort()
+    return {"count": len(taken), "p50_us": round(taken[len(taken) // 2] * 1e6, 1), "p99_us": round(taken[len(taken) * 99 // 100] * 1e6, 1)}
+
+
+def _copies(state, number):
+    """More keys: the folder of the one access key under other names, each with its own checksum."""
+    keys = os.path.join(state, "keys")
+    with open(os.path.join(keys, AWS_KEY, "key.json"), encoding="utf-8") as file:
+        line = file.readline().rstrip("\n")
+    for n in range(number):
+        name = f"bench-{n:05}"
+        folder = os.path.join(keys, name)
+        if os.path.isdir(folder):
+            continue
+        shutil.copytree(os.path.join(keys, AWS_KEY), folder)
+        text = line.replace(f'"name":"{AWS_KEY}"', f'"name":"{name}"')
+        with open(os.path.join(folder, "key.json"), "w", encoding="utf-8") as file:
+            file.write(f"{text}\n{hashlib.sha256(text.encode()).hexdigest()}\n")
+
+
+def growth(bench, counts=(10, 1000, 10000), connections=(1, 100, 500)):
+    """How keys with as many grants, and connections, change one caller's p50; all on one core."""
+    report = {"keys": {}, "connections": {}}
+    for count in counts:
+        bench.daemon.stop()
+        _copies(bench.daemon.state, count)
+        one = '[[grant]]\nname = "g{0:05}"\nkey = "bench-{0:05}"\ncaller = {{ uid = {1} }}\nfacts = {{ service = "s3", method = "GET" }}\n'
+        bench.daemon.write_policy("")
+        for first in range(0, count, 1000):  # a file has at most 1 MiB
+            with open(os.path.join(os.path.dirname(bench.daemon.policy), f"g{first:05}.toml"), "w", encoding="utf-8") as file:
+                file.write("".join(one.format(n, os.geteuid()) for n in range(first, min(first + 1000, count))))
+        bench.daemon.start()
+        bench.group = Group(bench.daemon, bench.swtpm)
+        result = bench.load(bench.sigv4(f"bench-{count - 1:05}"), 1, 0, {0})
+        report["keys"][count] = dict(result, resident_mib=bench.group.resident_mib()["core"])
+    bench.daemon.stop()
+    bench.daemon.write_policy(everything())
+    bench.daemon.start()
+    bench.group = Group(bench.daemon, bench.swtpm)
+    for count in connections:
+        clients = [Client(bench.daemon.socket) for _ in range(count - 1)]
+        for client in clients:
+            client.get("/v1/version")
+        result = bench.load(bench.sigv4(), 1, 0, {0})
+        report["connections"][count] = dict(result, resident_mib=bench.group.resident_mib()["core"])
+        for client in clients:
+            client.close()
+    return report
+
+
+def machine():
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        models = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
+    return {"processors": len(models), "model": models[0] if models else "unknown", "kernel": os.uname().release,
+            "date": datetime.date.today().isoformat()}  # fmt: skip
