@@ -25,7 +25,8 @@ SystemTime TrustedClock::expected() const {
 
 seconds TrustedClock::behind() const {
   const nanoseconds late = expected() - source_.now();
-  const nanoseconds allowed = kTolerance + elapsed() / 1'000'000 * kSlewPpm;
+  const nanoseconds drift = elapsed() / 1'000'000 * kDriftPpm;
+  const nanoseconds allowed = kTolerance + std::min<nanoseconds>(drift, kMostDrift);
   return late <= allowed ? seconds(0) : std::chrono::ceil<seconds>(late);
 }
 

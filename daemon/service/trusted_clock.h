@@ -12,16 +12,18 @@ namespace holdfast {
 // On the event loop's thread alone.
 class TrustedClock {
  public:
-  // How far it may lag before it counts as gone back: a step of NTP, and its slewing (at most 500 ppm,
-  // adjtimex(2)).
+  // How far it may lag before it counts as gone back: a step of NTP, and what a fast oscillator, which
+  // CLOCK_BOOTTIME follows too, makes it step back again and again. Not more in all, or who waits for
+  // months could go back by an hour.
   static constexpr std::chrono::seconds kTolerance{10};
-  static constexpr int kSlewPpm = 1000;
+  static constexpr int kDriftPpm = 1000;
+  static constexpr std::chrono::seconds kMostDrift{300};
 
   // `source` outlives this. `last_record`: of the log when it was opened.
   TrustedClock(const Clock& source, std::optional<SystemTime> last_record);
 
   // The time for records: the clock's, or where it went back the time that must have come since. What
-  // was given out once, it does not go back behind.
+  // was given out once is what the clock is held against from then on.
   SystemTime now();
   SteadyTime steady() const { return source_.steady(); }
 

@@ -68,7 +68,7 @@ TEST(TrustedClock, TakesSmallStepsOfNtp) {
   EXPECT_TRUE(refuses(clock));
 }
 
-TEST(TrustedClock, TakesSlewingButNoCreepingBack) {
+TEST(TrustedClock, TakesAFastOscillatorsStepsButNoCreepingBack) {
   SetClock time;
   TrustedClock clock(time, std::nullopt);
   for (int i = 0; i < 24 * 3600; ++i) {  // a day, 500 ppm slow
@@ -83,6 +83,21 @@ TEST(TrustedClock, TakesSlewingButNoCreepingBack) {
     clock.observe();
   }
   EXPECT_TRUE(refuses(clock));
+}
+
+TEST(TrustedClock, GoesNotBackByAnHourHoweverLongItRanAfterASmallStepBack) {
+  for (const std::chrono::hours run : {24h, 60 * 24h, 3650 * 24h}) {
+    SetClock time;
+    TrustedClock clock(time, std::nullopt);
+    time.wall -= 1s;  // of NTP; from then on the clock is never ahead of what is expected
+    for (int i = 0; i < 100; ++i) {
+      time.pass(run / 100);
+      EXPECT_EQ(clock.observe(), 0s);
+    }
+    EXPECT_FALSE(refuses(clock));
+    time.wall -= 1h;
+    EXPECT_TRUE(refuses(clock)) << run.count() << " h";
+  }
 }
 
 TEST(TrustedClock, IsHeldAgainstTheLastRecord) {
