@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -41,7 +42,7 @@ class Server {
     if (ready[0].revents != 0) return obey();
     if (ready[1].revents != 0) receive();
     if (!backend_ && Clock::now() >= next_try_) reopen();
-    return true;
+    return !is_another_;
   }
 
   int until_retry() const {
@@ -62,6 +63,12 @@ class Server {
   void reopen() {
     try {
       backend_ = open_();
+      // The core admitted the first one only, and commands may be on their way: they go to a successor, which
+      // it judges before it sends any.
+      const std::string& parent = backend_->describe().parent_name;
+      is_another_ = parent_.value_or(parent) != parent;
+      if (is_another_) return log::warning("device_is_another", {{"parent", parent}});
+      parent_ = parent;
       reason_.clear();
       retry_ = kFirstRetry;
       if (!std::exchange(opened_, true)) send_control(control_, {{"ready", true}});
@@ -151,6 +158,8 @@ class Server {
   std::unique_ptr<Backend> backend_;
   std::string reason_ = "the device is being opened";
   bool opened_ = false;
+  std::optional<std::string> parent_;  // the device's storage root, since it was first opened
+  bool is_another_ = false;
   milliseconds retry_ = kFirstRetry;
   Clock::time_point next_try_;
   Wire buffer_;

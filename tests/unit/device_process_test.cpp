@@ -1,4 +1,5 @@
 // THREATS row 7: what a vendor's module does to its process costs only that process.
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -8,6 +9,7 @@
 #include <cstdlib>
 #include <list>
 
+#include "daemon/device/message.h"
 #include "tests/unit/device_support.h"
 
 namespace holdfast::device {
@@ -163,6 +165,45 @@ TEST_F(DeviceProcess, MakingAKeyIsNeverTriedTwice) {
   const auto imported = await(client->import_private_key(1, KeyType::ec_p256, key));
   ASSERT_TRUE(imported.error);
   EXPECT_EQ(imported.error->kind(), ErrorKind::device_unavailable);
+}
+
+// A device with another storage root each time that it is opened; it fails once asked whether it is well.
+class OtherDevice final : public Backend {
+ public:
+  explicit OtherDevice(int number) { description_.parent_name = std::to_string(number); }
+  const DeviceDescription& describe() const override { return description_; }
+  DeviceKey create(KeyType) override { return {}; }
+  DeviceKey import_secret(const Secret&) override { return {}; }
+  DeviceKey import_private_key(KeyType, const Secret&) override { return {}; }
+  Bytes sign(ByteView, Algorithm, ByteView) override { return Bytes(64, 1); }
+  Secret mac(ByteView, const std::vector<Bytes>&) override { return Secret(Bytes(32, 5)); }
+  void remove(ByteView) override {}
+  void check() override { throw Error(ErrorKind::device_unavailable, "gone"); }
+
+ private:
+  DeviceDescription description_;
+};
+
+// THREATS row 14: a secret that the core sent to the device it knows must not go to another one.
+TEST(DeviceServer, EndsWhenTheDeviceIsAnotherAfterItCameBack) {
+  int opened = 0;
+  ThreadServer server([&opened] { return std::make_unique<OtherDevice>(++opened); });
+  const UniqueFd link = server.link();
+  const Wire check = encode(1, Command(Check{}));
+  ASSERT_EQ(::send(link.get(), check.data(), check.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(check.size()));
+  int ready = 0;
+  Bytes buffer(kMostMessageBytes);
+  for (ssize_t size = 1; size > 0;) {
+    pollfd one{link.get(), POLLIN, 0};
+    ASSERT_EQ(::poll(&one, 1, 20'000), 1);
+    size = ::recv(link.get(), buffer.data(), buffer.size(), 0);
+    if (size <= 0) break;
+    const auto answer = decode_answer(ByteView(buffer).first(static_cast<std::size_t>(size)));
+    ready += std::holds_alternative<Ready>(answer.body) ? 1 : 0;
+    ASSERT_LE(ready, 1) << "it goes on with another device";
+  }
+  EXPECT_EQ(ready, 1);
 }
 
 }  // namespace
