@@ -58,7 +58,6 @@ Meaning meaning_of(TSS2_RC rc) noexcept {
     case TPM2_RC_INTEGRITY:
     case TPM2_RC_BINDING:
     case TPM2_RC_SENSITIVE:
-    case TPM2_RC_HANDLE:
     case TPM2_RC_ECC_POINT:
     case TPM2_RC_KEY:
       return kLost;
@@ -93,6 +92,7 @@ Meaning meaning_of(TSS2_RC rc) noexcept {
     case TPM2_RC_REFERENCE_H1:
     case TPM2_RC_REFERENCE_H2:
     case TPM2_RC_REFERENCE_S0:
+    case TPM2_RC_HANDLE:  // of the persistent storage root key, which was evicted or cleared away
       return {ErrorKind::device_unavailable, "the TPM was reset; it has to be opened again"};
     case TPM2_RC_FAILURE:
       return {ErrorKind::device_unavailable,

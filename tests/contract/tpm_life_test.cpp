@@ -108,6 +108,31 @@ TEST_P(TpmLife, AClearedTpmIsAnotherDeviceAndItsKeysAreLost) {
   EXPECT_TRUE(signs(*backend, backend->create(KeyType::ec_p256)));
 }
 
+// A persistent root that goes away beneath an open connection: the device has to be opened again, and no key
+// is called lost, for the root of the usual template is made anew.
+TEST_P(TpmLife, ARootThatIsEvictedMeanwhileLosesNoKey) {
+  tools_->must({"sh", "-c",
+                "tpm2_createprimary -C o -g sha256 -G ecc256:aes128cfb -a 'fixedtpm|fixedparent|"
+                "sensitivedataorigin|userwithauth|noda|restricted|decrypt' -c srk.ctx && "
+                "tpm2_evictcontrol -C o -c srk.ctx 0x81000001"});
+  Bus bus(*tpm_);
+  auto backend = tpm::open(bus.tcti(), GetParam());
+  const DeviceKey key = backend->create(KeyType::ec_p256);
+  // What the TPM says of a persistent handle that is no more: TPM_RC_HANDLE of the first handle.
+  bus.on_answer([](std::uint32_t code, Bytes& answer) {
+    if (code == TPM2_CC_Load || code == TPM2_CC_Create)
+      answer = {0x80, 0x01, 0, 0, 0, 10, 0, 0, 0x01, 0x8B};
+  });
+  EXPECT_TRUE(throws_kind(ErrorKind::device_unavailable, [&] { signs(*backend, key); }));
+  EXPECT_TRUE(
+      throws_kind(ErrorKind::device_unavailable, [&] { backend->create(KeyType::ec_p256); }));
+  bus.on_answer({});
+  backend.reset();
+  tools_->must({"tpm2_evictcontrol", "-C", "o", "-c", "0x81000001"});
+  backend = open();
+  EXPECT_TRUE(signs(*backend, key));
+}
+
 TEST_P(TpmLife, ADisabledOwnerHierarchyIsSaid) {
   tools_->must({"tpm2_hierarchycontrol", "-C", "p", "shEnable", "clear"});
   EXPECT_NE(complaint(tpm_->tcti(), GetParam()).find("owner hierarchy is disabled"),
