@@ -7,10 +7,8 @@ namespace {
 
 Sha256 hash_of(ByteView first, ByteView second, ByteView third = {}) {
   thread_local const EvpMdCtx context(EVP_MD_CTX_new());
-  // Fetched once: the implicit fetch of EVP_sha256() costs as much as hashing a leaf.
-  static EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   Sha256 hash;
-  if (!context || EVP_DigestInit_ex2(context.get(), algorithm, nullptr) != 1 ||
+  if (!context || EVP_DigestInit_ex2(context.get(), sha256_algorithm(), nullptr) != 1 ||
       EVP_DigestUpdate(context.get(), first.data(), first.size()) != 1 ||
       EVP_DigestUpdate(context.get(), second.data(), second.size()) != 1 ||
       EVP_DigestUpdate(context.get(), third.data(), third.size()) != 1 ||

@@ -2,7 +2,9 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <csignal>
+#include <iterator>
 #include <optional>
 
 #include "daemon/base/log.h"
@@ -180,10 +182,10 @@ void Worker::start() {
   pthread_setname_np(thread_.native_handle(), "audit");
 }
 
-void Worker::submit(Record record) {
+void Worker::submit(std::vector<Record> records) {
   {
     const std::lock_guard lock(shared_->mutex);
-    shared_->records.push_back(std::move(record));
+    std::ranges::move(records, std::back_inserter(shared_->records));
   }
   shared_->wake.notify_one();
 }

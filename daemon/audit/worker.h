@@ -42,7 +42,7 @@ class Worker {
   Outcome open();  // on the caller's thread, before start()
   void start();
 
-  void submit(Record record);
+  void submit(std::vector<Record> records);
   void submit(std::function<void()> work);
 
   // Drains, stores a checkpoint, ends. False if that took longer than `patience`: the thread is

@@ -86,7 +86,8 @@ class DiskWriter final : public Writer {
     if (stalled(now) || waiting_.size() >= kMaxRecords) throw unavailable(stall_text());
     co_return co_await ResumeWrite::wait([&](std::unique_ptr<ResumeWrite> resume) {
       waiting_.push_back({now, std::move(resume)});
-      worker_.submit(std::move(record));
+      unsent_.push_back(std::move(record));
+      if (unsent_.size() == 1) send_soon();
       start_tick();
     });
   }
@@ -110,6 +111,7 @@ class DiskWriter final : public Writer {
   void stop() override {
     if (std::exchange(stopped_, true)) return;
     tick_.cancel();
+    send();
     if (worker_.stop(std::max(patience_, kStopPatience))) return;
     log::error("audit_stop_gave_up",
                {{"reason", stall_text()}, {"records", std::to_string(waiting_.size())}});
@@ -141,6 +143,18 @@ class DiskWriter final : public Writer {
             [this, to_loop](std::exception_ptr error) {
               to_loop([this, error = std::move(error)]() mutable { take_work(std::move(error)); });
             }};
+  }
+
+  // After the requests that are ready to be read now: waking the worker for each of them costs more than
+  // writing its record.
+  void send_soon() {
+    asio::post(loop_, [this, alive = std::weak_ptr(alive_)] {
+      if (!alive.expired()) send();
+    });
+  }
+
+  void send() {
+    if (!unsent_.empty()) worker_.submit(std::exchange(unsent_, {}));
   }
 
   void take(Outcome outcome) {
@@ -213,6 +227,7 @@ class DiskWriter final : public Writer {
   asio::steady_timer tick_;
   bool ticking_ = false;
   bool stopped_ = false;
+  std::vector<Record> unsent_;   // the youngest of those that wait
   std::deque<Waiting> waiting_;  // in the order of submission, as the worker reports
   std::deque<std::unique_ptr<ResumeRun>> works_;
   LogState state_;

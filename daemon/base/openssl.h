@@ -25,6 +25,7 @@ using EvpMdCtx = std::unique_ptr<EVP_MD_CTX, OpensslFree<EVP_MD_CTX_free>>;
 
 using Sha256 = std::array<std::uint8_t, 32>;
 
+const EVP_MD* sha256_algorithm();  // lives as long as the program
 Sha256 sha256(ByteView data);
 inline Sha256 sha256(std::string_view text) {
   return sha256(as_bytes(text));

@@ -38,9 +38,17 @@ Bytes digest_for(Algorithm algorithm, std::string_view message) {
   return digest;
 }
 
-bool verifies(ByteView public_key, Algorithm algorithm, ByteView digest, ByteView signature) {
-  const EvpPkey key = public_key_from_spki(public_key);
-  const EvpPkeyCtx context(EVP_PKEY_CTX_new_from_pkey(nullptr, key.get(), nullptr));
+EVP_PKEY* Verifier::find(ByteView public_key) {
+  std::string name(as_text(public_key));
+  if (const auto known = keys_.find(name); known != keys_.end()) return known->second.get();
+  EvpPkey key = public_key_from_spki(public_key);
+  if (keys_.size() == kLimit) keys_.clear();
+  return keys_.emplace(std::move(name), std::move(key)).first->second.get();
+}
+
+bool Verifier::verifies(ByteView public_key, Algorithm algorithm, ByteView digest,
+                        ByteView signature) {
+  const EvpPkeyCtx context(EVP_PKEY_CTX_new_from_pkey(nullptr, find(public_key), nullptr));
   if (!context || EVP_PKEY_verify_init(context.get()) != 1 ||
       EVP_PKEY_CTX_set_signature_md(context.get(), digest_of(algorithm)) != 1)
     throw_openssl("EVP_PKEY_verify_init");

@@ -1,13 +1,29 @@
 // The check of every asymmetric signature before it is used.
 #pragma once
 
+#include <string>
+#include <unordered_map>
+
+#include "daemon/base/openssl.h"
 #include "daemon/key/backend.h"
 
 namespace holdfast {
 
-// `signature` as Backend::sign gives it (ECDSA: r‖s). Throws Error{internal} if OpenSSL can't use
-// the public key at all.
-bool verifies(ByteView public_key, Algorithm algorithm, ByteView digest, ByteView signature);
+// Keeps the public keys it has read: reading one costs several times as much as verifying with it. Not
+// thread-safe.
+class Verifier {
+ public:
+  static constexpr std::size_t kLimit = 1024;  // then it forgets them all
+
+  // `public_key` is DER SubjectPublicKeyInfo, `signature` as Backend::sign gives it (ECDSA: r‖s). Throws
+  // Error{internal} if OpenSSL can't use the public key at all.
+  bool verifies(ByteView public_key, Algorithm algorithm, ByteView digest, ByteView signature);
+
+ private:
+  EVP_PKEY* find(ByteView public_key);
+
+  std::unordered_map<std::string, EvpPkey> keys_;
+};
 
 // The digest that `algorithm` signs of a message. Throws Error{unsupported} for eddsa, which signs the
 // message.

@@ -28,7 +28,7 @@ awaitable<Bytes> verified_signature(Service& service, std::uint32_t uid, Algorit
                                     const KeyVersion& version) {
   Bytes signature =
       co_await service.device(key.device).sign(uid, version.object, algorithm, digest);
-  if (!verifies(version.public_key, algorithm, digest, signature))
+  if (!service.verifier.verifies(version.public_key, algorithm, digest, signature))
     throw Error(
         ErrorKind::device_unavailable,
         "the device gave a signature that its own public key refuses; nothing was released");

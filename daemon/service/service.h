@@ -15,6 +15,7 @@
 #include "daemon/device/client.h"
 #include "daemon/key/catalogue.h"
 #include "daemon/key/store.h"
+#include "daemon/key/verify.h"
 #include "daemon/policy/limits.h"
 #include "daemon/policy/policy.h"
 #include "daemon/service/device_record.h"
@@ -46,6 +47,7 @@ struct Service {
   std::function<void(const std::string&)> replace_device;
   std::unique_ptr<audit::Writer> audit;
   SigningKeys signing_keys;
+  Verifier verifier;
   LostVersions lost;
   RecentRequests recent;
   // (operation, code) -> answered requests.

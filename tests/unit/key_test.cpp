@@ -344,10 +344,11 @@ TEST(Verify, AcceptsOnlyTheSignatureOfThatDigestAndKey) {
   der.resize(size);
   Bytes raw = ecdsa_der_to_raw(der, 32);
   const Bytes spki = spki_of(key.get());
-  EXPECT_TRUE(verifies(spki, Algorithm::es256, digest, raw));
-  EXPECT_FALSE(verifies(spki, Algorithm::es256, sha256("other"), raw));
+  Verifier verifier;
+  EXPECT_TRUE(verifier.verifies(spki, Algorithm::es256, digest, raw));
+  EXPECT_FALSE(verifier.verifies(spki, Algorithm::es256, sha256("other"), raw));
   raw[5] ^= 1;
-  EXPECT_FALSE(verifies(spki, Algorithm::es256, digest, raw));
+  EXPECT_FALSE(verifier.verifies(spki, Algorithm::es256, digest, raw));
 }
 
 }  // namespace
