@@ -12,11 +12,14 @@ as_root() {
   fi
 }
 
-# The packages of the named sections of debian-packages.txt.
+# The packages of the named sections of debian-packages.txt, with this release's names.
 packages_of() {
-  local section
+  local section release
+  # shellcheck disable=SC1091
+  release=$(. /etc/os-release && echo "$ID-${VERSION_ID:-}")
   for section in "$@"; do
-    sed -n "/^\[$section\]$/,/^\[/ { /^[a-z0-9]/p }" "$source/packaging/debian-packages.txt"
+    awk -v a="[$section]" -v b="[$section $release]" '/^\[/ { inside = $0 == a || $0 == b } inside && /^[a-z0-9]/' \
+      "$source/packaging/debian-packages.txt"
   done
 }
 
@@ -40,7 +43,7 @@ need_packages() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends \
     -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 install "${missing[@]}" </dev/null || status=$?
   [ -z "$guard" ] || as_root rm -f "$guard"
-  [ "$status" = 0 ] || fail "apt-get could not install: ${missing[*]} (Debian 12 has them all in main; see its message above)"
+  [ "$status" = 0 ] || fail "apt-get could not install: ${missing[*]} (Debian 12 and 13 have them all in main; see its message above)"
 }
 
 # need_npm: the command npm, from Debian's package unless Node.js brought its own.
