@@ -1,12 +1,14 @@
 # What every target is compiled and linked with; holdfast_flags carries it.
 add_library(holdfast_flags INTERFACE)
-target_compile_options(holdfast_flags INTERFACE -Wall -Wextra -Werror -Wshadow=local)
+target_compile_options(holdfast_flags INTERFACE -Wall -Wextra -Werror)
 target_include_directories(holdfast_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_definitions(holdfast_flags INTERFACE HOLDFAST_VERSION="${PROJECT_VERSION}")
 
 # g++ 12 at -O3 warns of string concatenation that overlaps nothing.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-  target_compile_options(holdfast_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
+  target_compile_options(holdfast_flags INTERFACE -Wshadow=local $<$<COMPILE_LANGUAGE:CXX>:-Wno-restrict>)
+else()
+  target_compile_options(holdfast_flags INTERFACE -Wno-missing-field-initializers)
 endif()
 
 if(HOLDFAST_SANITIZE)
@@ -15,8 +17,10 @@ if(HOLDFAST_SANITIZE)
   target_link_options(holdfast_flags INTERFACE -fsanitize=${HOLDFAST_SANITIZE})
   target_compile_definitions(holdfast_flags INTERFACE HOLDFAST_SANITIZED=1)
   # g++ 12's false alarms grow with the sanitizers' instrumentation.
-  target_compile_options(holdfast_flags INTERFACE
-    -Wno-maybe-uninitialized -Wno-tsan $<$<COMPILE_LANGUAGE:CXX>:-Wno-mismatched-new-delete>)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(holdfast_flags INTERFACE
+      -Wno-maybe-uninitialized -Wno-tsan $<$<COMPILE_LANGUAGE:CXX>:-Wno-mismatched-new-delete>)
+  endif()
 else()
   target_compile_options(holdfast_flags INTERFACE
     -fstack-protector-strong -fstack-clash-protection -fcf-protection
