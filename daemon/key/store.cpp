@@ -50,22 +50,24 @@ std::string write_metadata(const Key& key) {
   return line + "\n" + sha256_hex(line) + "\n";
 }
 
+// What the file does not hold, or holds with a value that this release does not know.
 template <class Value>
 Value known(std::optional<Value> value, std::string_view what) {
-  if (!value) throw Error(ErrorKind::internal, "unknown " + std::string(what));
-  return *value;
+  if (!value) throw Error(ErrorKind::internal, "no or an unknown " + std::string(what));
+  return std::move(*value);
 }
 
 KeyVersion read_version(const json::value& entry, const fs::path& folder) {
   Fields fields(entry.as_object(), "versions");
   KeyVersion version;
-  version.number = static_cast<std::uint32_t>(*fields.optional_integer("version", 1, 1'000'000));
+  version.number = static_cast<std::uint32_t>(
+      known(fields.optional_integer("version", 1, 1'000'000), "version"));
   version.kid = fields.text("kid", 256);
   version.state = known(version_state_from(fields.text("state", 16)), "state");
-  version.disabled = *fields.optional_bool("disabled");
+  version.disabled = known(fields.optional_bool("disabled"), "disabled");
   version.created = known(from_rfc3339(fields.text("created", 32)), "time");
   version.since = known(from_rfc3339(fields.text("since", 32)), "time");
-  version.public_key = *fields.optional_base64("public_key", 4096);
+  version.public_key = known(fields.optional_base64("public_key", 4096), "public_key");
   version.check_value = fields.text("check_value", 64);
   const std::string expected = fields.text("object_sha256", 64);
   fields.finish();
@@ -91,9 +93,11 @@ Key read_metadata(const fs::path& folder) {
   key.use = known(key_use_from(fields.text("use", 16)), "use");
   key.device = fields.text("device", 63);
   key.origin = known(origin_from(fields.text("origin", 16)), "origin");
-  key.software = *fields.optional_bool("software");
-  key.disabled = *fields.optional_bool("disabled");
-  for (const json::value& entry : fields.optional_value("versions")->as_array())
+  key.software = known(fields.optional_bool("software"), "software");
+  key.disabled = known(fields.optional_bool("disabled"), "disabled");
+  const json::value* versions = fields.optional_value("versions");
+  if (versions == nullptr) throw Error(ErrorKind::internal, "no versions");
+  for (const json::value& entry : versions->as_array())
     key.versions.push_back(read_version(entry, folder));
   fields.finish();
   if (key.name != folder.filename()) throw Error(ErrorKind::internal, "key.json is another key's");

@@ -12,6 +12,7 @@
 #include <fstream>
 
 #include "daemon/base/error.h"
+#include "daemon/base/json.h"
 #include "daemon/base/openssl.h"
 #include "daemon/base/posix.h"
 #include "daemon/key/catalogue.h"
@@ -187,6 +188,33 @@ TEST(Store, FindsEveryFlippedBitAndSparesTheOtherKeys) {
         EXPECT_EQ(key.damage.empty(), key.name == "good") << file << " bit " << bit;
     }
     std::ofstream(path, std::ios::binary | std::ios::trunc) << original;
+  }
+}
+
+// As of a file that another release, or a hand, wrote with the right checksum.
+TEST(Store, CallsAKeyDamagedWhoseMetadataLacksAField) {
+  const Folder folder;
+  const Store store(folder / "keys");
+  store.create(sample("a"));
+  const std::string path = folder / "keys/a/key.json";
+  const std::string original = read_file(path, 1 << 20);
+  const json::object whole = parse_json_object(original.substr(0, original.find('\n')));
+  const auto damage_of = [&](const json::object& metadata) {
+    const std::string line = json::serialize(metadata);
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << line << "\n"
+                                                            << sha256_hex(line) << "\n";
+    return store.load().at(0).damage;
+  };
+  EXPECT_EQ(damage_of(whole), "");
+  for (const auto& field : whole) {
+    json::object metadata = whole;
+    metadata.erase(field.key());
+    EXPECT_NE(damage_of(metadata), "") << field.key();
+  }
+  for (const auto& field : whole.at("versions").at(0).as_object()) {
+    json::object metadata = whole;
+    metadata.at("versions").at(0).as_object().erase(field.key());
+    EXPECT_NE(damage_of(metadata), "") << field.key();
   }
 }
 
