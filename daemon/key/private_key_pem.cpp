@@ -102,7 +102,8 @@ Secret to_pkcs8(EVP_PKEY* key) {
 }  // namespace
 
 PrivateKey read_private_key_pem(std::string_view pem) {
-  const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  // OpenSSL makes a difference between no bytes and no pointer to them.
+  const Bio bio(BIO_new_mem_buf(pem.empty() ? "" : pem.data(), static_cast<int>(pem.size())));
   if (!bio) throw_openssl("BIO_new_mem_buf");
   auto block = next_block(bio.get());
   if (block && block->label == "EC PARAMETERS") block = next_block(bio.get());

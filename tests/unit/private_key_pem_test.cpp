@@ -84,6 +84,7 @@ TEST(PrivateKeyPem, SaysWhatItIsInstead) {
   EXPECT_NE(complaint_of(good + good).find("more than one"), std::string::npos);
   for (const std::string& text : {std::string(), std::string("garbage"), good.substr(0, 60)})
     EXPECT_NE(complaint_of(text), "") << text;
+  EXPECT_NE(complaint_of(std::string_view()).find("no PEM file"), std::string::npos);
   const EvpPkey p521(EVP_EC_gen("P-521")), small(EVP_RSA_gen(1024));
   EXPECT_NE(complaint_of(pkcs8(p521.get())).find("type that is not taken"), std::string::npos);
   EXPECT_NE(complaint_of(pkcs8(small.get())).find("1024 bits"), std::string::npos);
