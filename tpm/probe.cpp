@@ -14,10 +14,14 @@ namespace {
 TSS2_RC get_capability(ESYS_CONTEXT* esys, TPM2_CAP capability, UINT32 property, UINT32 count,
                        Returned<TPMS_CAPABILITY_DATA>& data) {
   TPMI_YES_NO more = TPM2_NO;
-  return submit([&] {
+  const TSS2_RC rc = submit([&] {
     return Esys_GetCapability(esys, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, capability, property,
                               count, &more, data.out());
   });
+  // ESAPI takes an answer about another capability too, whose list is another member of the union.
+  if (rc == TSS2_RC_SUCCESS && data->capability != capability)
+    return TSS2_ESYS_RC_MALFORMED_RESPONSE;
+  return rc;
 }
 
 // 0 where the TPM doesn't know the property.

@@ -123,6 +123,23 @@ TEST_F(TpmBus, AnAlteredAnswerIsRefusedAndCalledThat) {
   EXPECT_EQ(sign(*open(), key).size(), 64U);
 }
 
+// Esys_GetCapability takes it; read as what was asked for, its list would have no bound.
+TEST_F(TpmBus, AnAnswerAboutAnotherCapabilityIsRefused) {
+  for (const int which : {0, 1, 2, 3}) {
+    int answers = 0;
+    bus_->on_answer([&](std::uint32_t to, Bytes& answer) {
+      if (to != TPM2_CC_GetCapability || answers++ != which) return;
+      // Part 3 §30.2: moreData, then TPMS_CAPABILITY_DATA: the most commands that fit.
+      answer = {0x80, 0x01, 0, 0, 0x04, 0x13, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 1, 0};
+      answer.resize(answer.size() + 256 * sizeof(TPMA_CC), 0x01);
+    });
+    EXPECT_TRUE(throws_kind(ErrorKind::device_unavailable, [&] { open(tpm::Sessions::plain); }))
+        << which;
+    bus_->on_answer({});
+    open(tpm::Sessions::plain);
+  }
+}
+
 // Another digest than the daemon's would be signed if it could be exchanged.
 TEST_F(TpmBus, AnAlteredCommandIsRefusedByTheTpm) {
   const DeviceKey key = open()->create(KeyType::ec_p256);
