@@ -86,6 +86,8 @@ void write(Writer& out, const Signature& answer) {
   out.bytes(answer.bytes, kMostSignatureBytes);
 }
 void write(Writer& out, const Secret& answer) {
+  if (answer.size() != kMacBytes)
+    throw Error(ErrorKind::invalid_request, "a MAC for the core is of another size");
   out.bytes(answer.view(), kMacBytes);
 }
 void write(Writer&, const Removed&) {}

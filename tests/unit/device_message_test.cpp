@@ -150,6 +150,11 @@ TEST(DeviceMessage, RefusesFieldsOverTheirBounds) {
   EXPECT_FALSE(takes(kAsCommand, filled(kMostMessageBytes + 1)));
 }
 
+TEST(DeviceMessage, WritesNoMacThatTheOtherSideWouldRefuse) {
+  for (const std::size_t size : {0, 31, 33})
+    EXPECT_THROW(encode(1, Answer(Secret(filled(size)))), Error) << size;
+}
+
 TEST(DeviceMessage, ALyingLengthIsRefusedBeforeItIsBelieved) {
   Wire wire = encode(1, Remove{filled(3)});
   for (std::size_t i = 12; i < 16; ++i) wire[i] = 0xFF;
