@@ -19,12 +19,25 @@ bool is_json(std::string_view text) {
   }
 }
 
+// As Go's encoding/json compares names: ASCII letters, and U+017F, which folds to s.
+std::string folded(std::string_view name) {
+  constexpr std::string_view kLongS = "\xC5\xBF";
+  std::string text;
+  while (!name.empty()) {
+    const bool long_s = name.starts_with(kLongS);
+    const char c = long_s ? 's' : name.front();
+    text.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
+    name.remove_prefix(long_s ? kLongS.size() : 1);
+  }
+  return text;
+}
+
 }  // namespace
 
-bool is_registered_claim(std::string_view name) noexcept {
+bool is_registered_claim(std::string_view name) {
   static constexpr std::array<std::string_view, 7> kRegistered{"iss", "sub", "aud", "exp",
                                                                "nbf", "iat", "jti"};
-  return std::ranges::find(kRegistered, name) != kRegistered.end();
+  return std::ranges::find(kRegistered, folded(name)) != kRegistered.end();
 }
 
 std::string fact_of_text(std::string_view text) {

@@ -31,8 +31,9 @@ class Facts {
   std::vector<Fact> facts_;
 };
 
-// The seven claims of RFC 7519 §4.1, which nobody sets but the daemon or by a field of their own.
-bool is_registered_claim(std::string_view name) noexcept;
+// The seven claims of RFC 7519 §4.1, which nobody sets but the daemon or by a field of their own; in any case
+// of their letters, because some verifiers (Go's encoding/json) take "Sub" for "sub".
+bool is_registered_claim(std::string_view name);
 
 // The fact's value of a text that stands where any JSON value may (a token's claim): the text itself,
 // unless it reads as JSON (true, 42, "quoted"): then the JSON string, so that a pattern for the

@@ -10,6 +10,8 @@
 namespace holdfast::format {
 namespace {
 
+using namespace std::string_view_literals;
+
 json::object sample() {
   return {{"key", "orders-jwt"}, {"audience", "https://api.example.com"}, {"ttl", 300}};
 }
@@ -122,7 +124,16 @@ TEST(JwtFormat, RefusesARegisteredClaim) {
   for (const char* name : {"iss", "sub", "aud", "exp", "nbf", "iat", "jti"})
     EXPECT_TRUE(complaint_of(with("claims", json::object{{name, "x"}})).starts_with("claims"))
         << name;
-  EXPECT_EQ(complaint_of(with("claims", json::object{{"Iss", "x"}})), "") << "names know case";
+  EXPECT_EQ(complaint_of(with("claims", json::object{{"issue", "x"}})), "");
+}
+
+// What some verifiers take for a registered claim all the same: Go's encoding/json, and readers in C.
+TEST(JwtFormat, RefusesANameThatAVerifierMayTakeForARegisteredClaim) {
+  for (const char* name : {"Sub", "SUB", "\xC5\xBFub", "i\xC5\xBFS", "Exp", "JTI"})
+    EXPECT_TRUE(complaint_of(with("claims", json::object{{name, "x"}})).starts_with("claims"))
+        << name;
+  for (const std::string_view name : {"sub\0"sv, "sub\0x"sv, "\nsub"sv, "sub\x7F"sv})
+    EXPECT_TRUE(complaint_of(with("claims", json::object{{name, "x"}})).starts_with("claims"));
 }
 
 TEST(JwtFormat, BoundsClaims) {
