@@ -66,12 +66,13 @@ std::uint64_t count(const std::string& folder) {
 
 std::optional<SystemTime> last_time(const std::string& folder) {
   const auto segments = list_segments(folder, "leaves");
-  // The last file may hold nothing but a line that a crash tore.
+  // The last file may end in, or hold nothing but, what a crash tore; recovery decides what becomes of it.
   for (auto first = segments.rbegin(); first != segments.rend(); ++first) {
     LineReader leaves(segment_path(folder, "leaves", *first));
     std::string last;
     std::uint64_t seq = *first;
-    for (; const auto line = leaves.next(); ++seq) last = *line;
+    for (auto line = leaves.next(); line && is_leaf(*line, seq); line = leaves.next(), ++seq)
+      last = *line;
     if (last.empty()) continue;
     const json::object leaf = parse(last, "leaves", *first, seq - 1);
     const json::value* time = leaf.if_contains("time");

@@ -124,6 +124,20 @@ TEST(AuditLog, PrunesDetailsWithoutBreakingAProof) {
   EXPECT_FALSE(records[0].contains("details"));
 }
 
+// What the clock is held against at the start must not depend on what a crash left at the log's end.
+TEST(AuditReader, GivesTheLastRecordsTimeBeforeWhatACrashTore) {
+  const TempFolder folder;
+  make_log(folder.log(), 5);
+  const auto time = last_time(folder.log());
+  ASSERT_TRUE(time);
+  const std::string whole = contents(leaves_file(folder.log()));
+  for (const std::string& tail : {std::string("{\"seq\":5,"), std::string(300, '\0'),
+                                  std::string(300, '\0') + "\n", std::string("garbage\n")}) {
+    std::ofstream(leaves_file(folder.log()), std::ios::binary) << whole << tail;
+    EXPECT_EQ(last_time(folder.log()), time);
+  }
+}
+
 TEST(AuditReader, GivesWhatComesAfterASequenceNumber) {
   const TempFolder folder;
   make_log(folder.log(), 20);
