@@ -108,7 +108,9 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
   } catch (const Error& error) {
     record.code = to_string(error.kind());
     if (record.details.reason.empty()) record.details.reason = error.what();
-    if (error.kind() == ErrorKind::key_lost && record.version != 0)
+    // Not of a key that was deleted or replaced meanwhile: the mark would be another's.
+    if (error.kind() == ErrorKind::key_lost && record.version != 0 &&
+        service.catalogue.find(record.key) == key)
       service.lost.add(record.key, record.version);
     if (error.kind() == ErrorKind::internal)
       log::error("internal", {{"request", request_id}, {"what", error.what()}});

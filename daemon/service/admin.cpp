@@ -164,10 +164,16 @@ class Admin final : public socket::Session {
       throw Error(ErrorKind::conflict, "the device has not answered yet: see `holdfast health`");
     const bool other = !service_.device_record.matches(name, parent);
     if (other) {
+      const std::string former = service_.device_record.parent_of(name);
       service_.device_record.set(name, parent);
       // A named local, because g++ 12 destroys a closure with members twice that it builds in a co_await.
       const DeviceRecord changed = service_.device_record;
-      co_await service_.audit->run([&changed] { changed.save(); });
+      try {
+        co_await service_.audit->run([&changed] { changed.save(); });
+      } catch (const Error&) {
+        service_.device_record.set(name, former);
+        throw;
+      }
       service_.replace_device(name);
     }
     co_return json_response({{"device", name}, {"accepted", other}});

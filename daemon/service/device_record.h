@@ -19,6 +19,7 @@ class DeviceRecord {
     const auto at = parents_.find(device);
     return at == parents_.end() || at->second == parent_name;
   }
+  const std::string& parent_of(const std::string& device) const { return parents_.at(device); }
   void set(const std::string& device, const std::string& parent_name) {
     parents_[device] = parent_name;
   }
