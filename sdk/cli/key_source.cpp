@@ -55,6 +55,8 @@ void require_removable(const std::string& path, std::string_view text) {
   for (const std::string& label : pem_labels(text))
     if (!label.ends_with("PRIVATE KEY") && label != "EC PARAMETERS")
       throw Failure(Exit::failed, path + " also holds a " + printable(label), by_hand);
+  if (has_text_beside_pem(text))
+    throw Failure(Exit::failed, path + " also holds text that is no part of the key", by_hand);
 }
 
 Secret take_private_key(const KeySource& source) {

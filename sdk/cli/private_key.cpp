@@ -109,6 +109,18 @@ std::vector<std::string> pem_labels(std::string_view text) {
   return labels;
 }
 
+bool has_text_beside_pem(std::string_view text) {
+  bool inside = false;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    if (line.starts_with("-----BEGIN ")) inside = true;
+    if (!inside && line.find_first_not_of(" \t\r") != std::string_view::npos) return true;
+    if (line.starts_with("-----END ")) inside = false;
+  }
+  return false;
+}
+
 Secret unencrypted_pkcs8(std::string_view text, const std::string& where,
                          const std::function<Secret()>& ask) {
   const std::vector<std::string> labels = pem_labels(text);

@@ -208,7 +208,8 @@ class TestImport:
         bundle = write(folder, "bundle.pem", text + pem.public(text))
         link = os.path.join(folder, "link.pem")
         os.symlink(write(folder, "plain.pem", text), link)
-        for file in (bundle, link):
+        settings = write(folder, "settings.pem", text + "OTHER=needed-elsewhere\n")
+        for file in (bundle, link, settings):
             done = daemon.cli("key", "import", "i-kept", "--pem", file, "--use", "jwt", "--remove-plaintext", check=False)
             assert done.returncode == 1 and os.path.lexists(file), done
         assert "i-kept" not in daemon.cli("key", "list", "--names").stdout

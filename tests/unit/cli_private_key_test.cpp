@@ -141,5 +141,14 @@ TEST(PrivateKeyFile, ThatIsDamagedOrHasAnotherPassphraseIsRefused) {
             std::string::npos);
 }
 
+TEST(PrivateKey, SeesTextBesideItsBlocks) {
+  const std::string block = "-----BEGIN X-----\nDEK-Info: AES\n\nAAAA\n-----END X-----\n";
+  for (const std::string& text : {block, "\n" + block + " \r\n" + block, std::string()})
+    EXPECT_FALSE(has_text_beside_pem(text)) << text;
+  for (const std::string& text :
+       {"A=1\n" + block, block + "B=2", block + "B=2\n" + block, std::string("A=1")})
+    EXPECT_TRUE(has_text_beside_pem(text)) << text;
+}
+
 }  // namespace
 }  // namespace holdfast::cli
