@@ -52,7 +52,7 @@ TPMT_SIG_SCHEME signature_scheme(Algorithm algorithm) {
               "the TPM backend does not sign with " + std::string(to_string(algorithm)));
 }
 
-Bytes raw_signature(const TPMT_SIGNATURE& signature, Algorithm algorithm) {
+Bytes raw_signature(const TPMT_SIGNATURE& signature, KeyType type, Algorithm algorithm) {
   const TPMT_SIG_SCHEME asked = signature_scheme(algorithm);
   if (signature.sigAlg != asked.scheme ||
       signature.signature.any.hashAlg != asked.details.any.hashAlg)
@@ -61,6 +61,9 @@ Bytes raw_signature(const TPMT_SIGNATURE& signature, Algorithm algorithm) {
     const TPM2B_PUBLIC_KEY_RSA& value = asked.scheme == TPM2_ALG_RSASSA
                                             ? signature.signature.rsassa.sig
                                             : signature.signature.rsapss.sig;
+    if (value.size != (type == KeyType::rsa_3072 ? 384 : 256))
+      throw Error(ErrorKind::internal,
+                  "the TPM gave an RSA signature of another size than its key");
     return {value.buffer, value.buffer + value.size};
   }
   const std::size_t width = algorithm == Algorithm::es384 ? 48 : 32;

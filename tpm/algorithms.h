@@ -14,7 +14,8 @@ std::span<const Algorithm> algorithms_of(KeyType type);
 
 TPMT_SIG_SCHEME signature_scheme(Algorithm algorithm);
 
-// ECDSA: r‖s. Throws Error{internal} if the TPM signed with anything but `algorithm`.
-Bytes raw_signature(const TPMT_SIGNATURE& signature, Algorithm algorithm);
+// Of a key of `type`. ECDSA: r‖s; RSA: the modulus' size. Throws Error{internal} if the TPM signed with
+// anything but `algorithm`, or gave another size.
+Bytes raw_signature(const TPMT_SIGNATURE& signature, KeyType type, Algorithm algorithm);
 
 }  // namespace holdfast::tpm

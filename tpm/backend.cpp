@@ -205,7 +205,7 @@ Bytes TpmBackend::sign(ByteView object, Algorithm algorithm, ByteView digest) {
               return Esys_Sign(esys_.get(), key.handle, session, ESYS_TR_NONE, ESYS_TR_NONE, &input,
                                &scheme, &ticket, signature.out());
             }));
-  return raw_signature(*signature, algorithm);
+  return raw_signature(*signature, key.type, algorithm);
 }
 
 // Only the first link needs the key; the others are keyed with a result, and software is as good

@@ -59,7 +59,7 @@ Bytes sign_with(ESYS_CONTEXT* esys, const Object& key, const Sha256& digest) {
     return Esys_Sign(esys, key.get(), ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &input, &scheme,
                      &ticket, signature.out());
   });
-  return raw_signature(*signature, Algorithm::ps256);
+  return raw_signature(*signature, KeyType::rsa_2048, Algorithm::ps256);
 }
 
 }  // namespace

@@ -140,6 +140,24 @@ TEST_F(TpmBus, AnAnswerAboutAnotherCapabilityIsRefused) {
   }
 }
 
+// Backend::sign promises the modulus' size.
+TEST_F(TpmBus, AnRsaSignatureOfAnotherSizeIsRefused) {
+  const auto backend = open(tpm::Sessions::plain);
+  const DeviceKey key = backend->create(KeyType::rsa_2048);
+  const auto sign_rsa = [&] { return backend->sign(key.object, Algorithm::rs256, sha256("d")); };
+  EXPECT_EQ(sign_rsa().size(), 256U);
+  bus_->on_answer([](std::uint32_t to, Bytes& answer) {
+    if (to != TPM2_CC_Sign) return;
+    // Part 1 §18: the whole size, the parameters' and the signature's, each with one byte less.
+    for (const std::size_t low : {5, 13, 19})
+      if (answer[low]-- == 0) --answer[low - 1];
+    answer.erase(answer.begin() + 20);
+  });
+  EXPECT_TRUE(throws_kind(ErrorKind::internal, sign_rsa));
+  bus_->on_answer({});
+  EXPECT_EQ(sign_rsa().size(), 256U);
+}
+
 // Another digest than the daemon's would be signed if it could be exchanged.
 TEST_F(TpmBus, AnAlteredCommandIsRefusedByTheTpm) {
   const DeviceKey key = open()->create(KeyType::ec_p256);

@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "daemon/base/openssl.h"
 #include "tests/fuzz/target.h"
 #include "tpm/backend.h"
 #include "tpm/key_file.h"
@@ -84,7 +85,10 @@ void use(Backend& backend) {
   check(is_utf8(device.model) && device.types.size() <= 6 && device.algorithms.size() <= 5,
         "the description is one");
   const Bytes digest(32, 7);
-  const auto made = [](const DeviceKey& key) { tpm::from_pem(key.object); };
+  const auto made = [](const DeviceKey& key) {
+    tpm::from_pem(key.object);
+    if (!key.public_key.empty()) public_key_from_spki(key.public_key);
+  };
   for (const KeyType type : {KeyType::ec_p256, KeyType::rsa_2048}) {
     const Algorithm algorithm = type == KeyType::ec_p256 ? Algorithm::es256 : Algorithm::rs256;
     if (!goes_on([&] {
