@@ -19,10 +19,11 @@ bool is_json(std::string_view text) {
   }
 }
 
-// As Go's encoding/json compares names: ASCII letters, and U+017F, which folds to s.
+// As Go's encoding/json compares names (ASCII letters, and U+017F, which folds to s), up to a NUL.
 std::string folded(std::string_view name) {
   constexpr std::string_view kLongS = "\xC5\xBF";
   std::string text;
+  name = name.substr(0, name.find('\0'));
   while (!name.empty()) {
     const bool long_s = name.starts_with(kLongS);
     const char c = long_s ? 's' : name.front();

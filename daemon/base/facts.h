@@ -32,7 +32,8 @@ class Facts {
 };
 
 // The seven claims of RFC 7519 §4.1, which nobody sets but the daemon or by a field of their own; in any case
-// of their letters, because some verifiers (Go's encoding/json) take "Sub" for "sub".
+// of their letters, because some verifiers (Go's encoding/json) take "Sub" for "sub", and with whatever
+// follows a NUL, where a reader in C ends a name.
 bool is_registered_claim(std::string_view name);
 
 // The fact's value of a text that stands where any JSON value may (a token's claim): the text itself,

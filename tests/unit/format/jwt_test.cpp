@@ -132,7 +132,7 @@ TEST(JwtFormat, RefusesANameThatAVerifierMayTakeForARegisteredClaim) {
   for (const char* name : {"Sub", "SUB", "\xC5\xBFub", "i\xC5\xBFS", "Exp", "JTI"})
     EXPECT_TRUE(complaint_of(with("claims", json::object{{name, "x"}})).starts_with("claims"))
         << name;
-  for (const std::string_view name : {"sub\0"sv, "sub\0x"sv, "\nsub"sv, "sub\x7F"sv})
+  for (const std::string_view name : {"sub\0"sv, "sub\0x"sv, "Exp\0"sv})
     EXPECT_TRUE(complaint_of(with("claims", json::object{{name, "x"}})).starts_with("claims"));
 }
 
