@@ -235,6 +235,9 @@ def test_ttl_is_the_grants(daemon):
 def test_registered_claims_are_the_daemons(daemon, name):
     for value in ("x", 1, None, API, []):
         refused(mint(daemon, "ec-p256.free", claims={name: value}), "invalid_request")
+    # Some verifiers take these for the same name.
+    for alike in {name.upper(), name.title(), name.replace("s", "\u017f"), name + "\0", name + "\0x"}:
+        refused(mint(daemon, "ec-p256.free", claims={alike: "x"}), "invalid_request")
 
 
 def test_malformed_requests_are_refused(daemon):
