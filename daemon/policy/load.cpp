@@ -211,7 +211,7 @@ void read_set(Table& grant, Grant& made) {
   auto table = grant.table("set");
   if (!table) return;
   for (const std::string& key : table->keys()) {
-    const bool claim = key.starts_with("claim.") && key.size() > 6;
+    const bool claim = key.starts_with("claim.") && key.size() > 6 && key != "claim.*";
     if (key != "issuer" && key != "subject" && key != "backdate" && !claim)
       table->fail(key, "can't be set; there are issuer, subject, backdate and \"claim.NAME\"");
     if (claim && is_registered_claim(std::string_view(key).substr(6)))

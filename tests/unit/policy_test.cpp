@@ -403,6 +403,10 @@ TEST(PolicySet, TakesTheForcedValueAndNoOther) {
               HasSubstr("\"subject\" was \"root\", but is set to \"orders.service\""));
 }
 
+TEST(PolicySet, CanNotForceAllClaims) {
+  EXPECT_THROW(load(grant("g", "\"k\"", "uid = 1001", "set = { \"claim.*\" = \"x\" }")), Error);
+}
+
 TEST(PolicySet, CanNotForceWhatTheDaemonSets) {
   for (const char* name : {"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}) {
     const std::string claim = "\"claim." + std::string(name) + "\" = \"x\"";
