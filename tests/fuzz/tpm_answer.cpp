@@ -85,9 +85,12 @@ void use(Backend& backend) {
   check(is_utf8(device.model) && device.types.size() <= 6 && device.algorithms.size() <= 5,
         "the description is one");
   const Bytes digest(32, 7);
+  // What was made can be read again, whatever the TPM said of it.
   const auto made = [](const DeviceKey& key) {
-    tpm::from_pem(key.object);
-    if (!key.public_key.empty()) public_key_from_spki(key.public_key);
+    answers({}, [&] {
+      tpm::from_pem(key.object);
+      if (!key.public_key.empty()) public_key_from_spki(key.public_key);
+    });
   };
   for (const KeyType type : {KeyType::ec_p256, KeyType::rsa_2048}) {
     const Algorithm algorithm = type == KeyType::ec_p256 ? Algorithm::es256 : Algorithm::rs256;

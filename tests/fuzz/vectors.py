@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Seeds from the published vectors: vectors.py VECTORS FOLDER writes into FOLDER/TARGET/corpus.
+"""Seeds from the published vectors: vectors.py VECTORS FOLDER writes into FOLDER/TARGET/vectors.
 
 The vectors are not copied into the project; tests/fuzz/run reads them where they are.
 """
@@ -26,9 +26,9 @@ def sigv4_seed(folder):
 
 
 def write(folder, target, name, data):
-    place = folder / target / "corpus"
+    place = folder / target / "vectors"
     place.mkdir(parents=True, exist_ok=True)
-    (place / ("vector-" + name)).write_bytes(data)
+    (place / (name)).write_bytes(data)
 
 
 def main(vectors, folder):
