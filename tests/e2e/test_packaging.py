@@ -74,6 +74,11 @@ def test_sockets_are_those_the_daemon_knows(name):
     assert found.get("SocketGroup") == (None if name == "application" else "holdfast-admin")
 
 
+def test_a_stop_is_the_supervisors_to_carry_out():
+    """A SIGTERM to all processes ends the core with requests under way, and without a record."""
+    assert "KillMode=mixed" in text_of("systemd", "holdfastd.service").splitlines()
+
+
 def test_users_and_folders_are_made(root, folder):
     place = os.path.join(folder, "root")
     os.makedirs(os.path.join(place, "etc"))
