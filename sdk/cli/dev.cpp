@@ -8,11 +8,13 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <optional>
 
 #include "sdk/cli/child.h"
+#include "sdk/cli/client.h"
 #include "sdk/cli/command.h"
 #include "sdk/cli/dev_folder.h"
 #include "sdk/cli/output.h"
@@ -26,10 +28,25 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kPatience = 60s;  // a first start makes the storage root key
 constexpr auto kStopPatience = 10s;
 
+std::filesystem::path our_folder() {
+  std::error_code ec;
+  return std::filesystem::read_symlink("/proc/self/exe", ec).parent_path();
+}
+
+// $PATH with our folder in it, so that CMD finds the `holdfast` that runs it.
+std::string path_with_us() {
+  const char* set = std::getenv("PATH");
+  const std::string path = set ? set : "", ours = our_folder();
+  if ((":" + path + ":").find(":" + ours + ":") != std::string::npos) return path;
+  return path.empty() ? ours : ours + ":" + path;
+}
+
+// In an installation the daemon is in sbin, which users don't have in their PATH.
 std::string program_beside_us(const std::string& name) {
   std::error_code ec;
-  const auto path = std::filesystem::read_symlink("/proc/self/exe", ec).parent_path() / name;
-  return !ec && std::filesystem::exists(path, ec) ? path.string() : name;
+  for (const auto& path : {our_folder() / name, our_folder().parent_path() / "sbin" / name})
+    if (std::filesystem::exists(path, ec)) return path.string();
+  return name;
 }
 
 bool answers(const std::string& path) {
@@ -69,11 +86,14 @@ class Dev {
 
   int run(const Context& context) {
     for (const std::string& path : folder_.tpm_sockets) start_tpm(path);
-    if (stopped_ || !start_daemon()) return 130;
+    if (stopped_ || !start_daemon() || !wait_for_devices()) return 130;
     environment_ = {{"HOLDFAST_SOCKET", folder_.runtime + "/holdfast.sock"},
                     {"HOLDFAST_ADMIN_SOCKET", folder_.runtime + "/admin.sock"},
                     {"HOLDFAST_CONFIG", folder_.config}};
-    if (!command_.empty()) return run_program();
+    if (!command_.empty()) {
+      environment_.emplace_back("PATH", path_with_us());
+      return run_program();
+    }
     announce(context);
     while (!stopped_) {
       wait_for_event(-1, -1);
@@ -133,6 +153,21 @@ class Dev {
                       "see " + folder_.path + "/holdfastd.log");
     }
     return false;
+  }
+
+  // The daemon is ready once it serves; what CMD asks first shall not find its TPM still starting.
+  bool wait_for_devices() {
+    Client client = Client::application(folder_.runtime + "/holdfast.sock");
+    const auto deadline = Clock::now() + kPatience;
+    while (!stopped_ && Clock::now() < deadline) {
+      const Reply health = client.get("/v1/health");
+      if (std::ranges::none_of(health.object().at("devices").as_array(),
+                               [](const auto& device) { return device.at("state") == "starting"; }))
+        break;
+      wait_for_event(-1, 20);
+      check_parts();
+    }
+    return !stopped_;
   }
 
   void announce(const Context& context) {

@@ -104,6 +104,25 @@ def test_dev_passes_the_commands_status_on(folder):
     assert json.loads(output)["status"] == "ok"
 
 
+def test_device_is_there_when_dev_runs_the_command(folder):
+    place = os.path.join(folder, "there")
+    os.mkdir(place)
+    for _ in range(5):
+        health = json.loads(bash("holdfast dev -- bash -c 'holdfast --json health || true'", place))
+        assert (health["status"], [device["state"] for device in health["devices"]]) == ("ok", ["ready"]), health
+
+
+def test_command_in_dev_finds_the_holdfast_that_runs_it(folder):
+    place = os.path.join(folder, "found")
+    os.mkdir(place)
+    plain = {"PATH": os.pathsep.join(p for p in os.environ["PATH"].split(os.pathsep) if not p.endswith("/build/bin"))}
+    output = bash(f"{paths.BUILD}/bin/holdfast dev -- bash -c 'command -v holdfast; echo $PATH'", place, **plain)
+    assert output == f"{paths.BUILD}/bin/holdfast\n{paths.BUILD}/bin:{plain['PATH']}\n"
+    # Where it is in the path already, nothing is put before what else is there.
+    plain["PATH"] += f":{paths.BUILD}/bin"
+    assert bash(f"{paths.BUILD}/bin/holdfast dev -- bash -c 'echo $PATH'", place, **plain) == plain["PATH"] + "\n"
+
+
 def readme_session():
     """The README's commands for the shell inside `holdfast dev`."""
     with open(os.path.join(paths.SOURCE, "README.md"), encoding="utf-8") as readme:
