@@ -71,14 +71,15 @@ awaitable<json::object> KeyAdmin::create(std::uint32_t uid, std::string_view bod
   Key key;
   key.name = named_ = read_name(fields);
   const auto type = key_type_from(fields.text("type", 32));
-  if (!type) fields.fail("type", "is not a known key type");
+  if (!type) fields.fail("type", "has to be ec-p256, ec-p384, rsa-2048 or rsa-3072");
   key.type = *type;
   key.use = read_use(fields);
   device::Client& device = choose_device(fields.optional_text("device", kMaxName));
   fields.finish();
   if (key.use == KeyUse::sigv4)
     fields.fail("use", "a sigv4 key holds a secret that AWS gave: import it");
-  if (!fits(key.use, key.type)) fields.fail("type", "does not fit the use");
+  if (!fits(key.use, key.type))
+    fields.fail("type", "does not sign for this use: hmac-sha256 is for sigv4 alone");
 
   Material made = MadeByDevice{};
   co_return co_await add_key(uid, std::move(key), device, std::move(made));

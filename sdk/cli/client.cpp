@@ -180,7 +180,7 @@ std::string Client::exchange(std::string_view method, const std::string& target,
     if (!response.keep_alive()) connection_.reset();
     if (response.result_int() >= 300)
       throw Failure::from_problem(response.result_int(), response.body(), response["X-Request-Id"],
-                                  admin_);
+                                  admin_, target);
     return std::move(response.body());
   }
 }

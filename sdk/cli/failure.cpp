@@ -26,9 +26,13 @@ Exit exit_for(ErrorKind kind) {
   }
 }
 
-std::string advice_for(ErrorKind kind, std::string_view request_id, bool admin) {
+std::string advice_for(ErrorKind kind, std::string_view request_id, bool admin,
+                       std::string_view target) {
+  const bool device = target.starts_with("/v1/devices/");
   switch (kind) {
     case ErrorKind::invalid_request:
+      if (target == "/v1/reload")
+        return "nothing was changed; correct what is named, then again: holdfast reload";
       return "correct what is named, and see the command's --help";
     case ErrorKind::not_permitted:
       if (admin)
@@ -36,11 +40,14 @@ std::string advice_for(ErrorKind kind, std::string_view request_id, bool admin) 
       return "ask an administrator to look at it: holdfast policy suggest " +
              std::string(request_id);
     case ErrorKind::not_found:
-      return "see what there is: holdfast key list";
+      if (target.starts_with("/v1/requests/"))
+        return "see what was asked: holdfast audit tail --json";
+      return device ? "see what there is: holdfast health" : "see what there is: holdfast key list";
     case ErrorKind::method_not_allowed:
       return "command line and daemon differ in version: compare with `holdfast version`";
     case ErrorKind::conflict:
-      return "look at its state first: holdfast key list";
+      return device ? "look at its state first: holdfast health"
+                    : "look at its state first: holdfast key list";
     case ErrorKind::too_large:
       return "send less: a request has at most 16 KiB of header and 64 KiB of body";
     case ErrorKind::unsupported:
@@ -68,7 +75,7 @@ std::string advice_for(ErrorKind kind, std::string_view request_id, bool admin) 
 }  // namespace
 
 Failure Failure::from_problem(unsigned status, std::string_view body, std::string_view request_id,
-                              bool admin) {
+                              bool admin, std::string_view target) {
   std::string detail, code, id(request_id);
   boost::system::error_code bad;
   const boost::json::value value = boost::json::parse(body, bad);
@@ -87,7 +94,7 @@ Failure Failure::from_problem(unsigned status, std::string_view body, std::strin
                    "is this socket really holdfast's? See `holdfast health`");
   }
   if (detail.empty()) detail = code;
-  Failure failure(exit_for(*kind), code + ": " + detail, advice_for(*kind, id, admin));
+  Failure failure(exit_for(*kind), code + ": " + detail, advice_for(*kind, id, admin, target));
   if (!id.empty()) failure.message_ += " (request " + id + ")";
   failure.problem_ = std::string(body);
   return failure;

@@ -18,9 +18,9 @@ class Failure : public std::exception {
   Failure(Exit exit, std::string message, std::string advice = {})
       : exit_(exit), message_(std::move(message)), advice_(std::move(advice)) {}
 
-  // From a problem+json body of the daemon; `admin` chooses the advice for a refusal.
+  // From a problem+json body of the daemon; `admin` and the request's target choose the advice.
   static Failure from_problem(unsigned status, std::string_view body, std::string_view request_id,
-                              bool admin);
+                              bool admin, std::string_view target = {});
   // From an error of the daemon's own libraries, used offline.
   static Failure from_error(const Error& error);
 

@@ -76,7 +76,7 @@ void add_change(CLI::App& key, const std::string& verb, const std::string& help,
   CLI::App* command = key.add_subcommand(verb, help);
   command->add_option("NAME", options->name, "Key")->required();
   command->add_option("VERSION", options->version, "Number of the version")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 500));
   command->footer(footer);
   command->callback([verb, options, &context] { change_key(verb, *options, context); });
 }

@@ -69,8 +69,9 @@ void show_version(const Context& context) {
 void reload(const Context& context) {
   const Reply reply = Client::admin(context.socket).post("/v1/reload", {});
   if (context.json) return print(reply.body);
-  print("policy " + field(reply.object(), "policy_digest") + " with " +
-        field(reply.object(), "grants") + " grants is in force");
+  const std::string grants = field(reply.object(), "grants");
+  print("policy " + field(reply.object(), "policy_digest") + " with " + grants +
+        (grants == "1" ? " grant" : " grants") + " is in force");
 }
 
 }  // namespace

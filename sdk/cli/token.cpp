@@ -51,7 +51,11 @@ void mint(const TokenOptions& options, const Context& context) {
 
 void show_jwks(const JwksOptions& options, const Context& context) {
   const std::string query = options.key.empty() ? "" : "?key=" + encode_component(options.key);
-  print(Client::reading(context.socket, options.mine).get("/v1/jwks" + query).body);
+  const Reply reply = Client::reading(context.socket, options.mine).get("/v1/jwks" + query);
+  print(reply.body);
+  if (!options.key.empty() && reply.object().at("keys").as_array().empty())
+    note("holdfast: the set is empty: there is no key " + printable(options.key) +
+         " of the use jwt, no grant gives it to you, or it is disabled");
 }
 
 CLI::Option* add_list(CLI::App& command, const std::string& name, std::vector<std::string>& list,

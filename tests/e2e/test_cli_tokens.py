@@ -133,6 +133,11 @@ class TestJwks:
         mine = [key["kid"] for key in json.loads(daemon.cli("jwks", "--mine").stdout)["keys"]]
         x = published(daemon, "x-ec")["keys"][0]["kid"]
         assert x in kids and x not in mine and set(mine) < set(kids)
+
+    def test_that_is_empty_for_the_key_asked_for_says_so(self, daemon):
+        for ask in (["absent"], ["x-ec", "--mine"]):
+            done = daemon.cli("jwks", "--key", *ask)
+            assert done.stdout == '{"keys":[]}\n' and "the set is empty" in done.stderr, done
         assert len(published(daemon, "t-ec")["keys"]) == 1
 
 

@@ -31,6 +31,17 @@ TEST(ErrorMessage, SaysWhatToDoForEveryCode) {
   EXPECT_NE(failure_of("not_permitted", true).advice().find("holdfast-admin"), std::string::npos);
 }
 
+TEST(ErrorMessage, SendsToWhatWasAskedAbout) {
+  const auto advice = [](const std::string& code, std::string_view target) {
+    return Failure::from_problem(500, "{\"code\":\"" + code + "\"}", "", true, target).advice();
+  };
+  EXPECT_EQ(advice("not_found", "/v1/keys/k"), "see what there is: holdfast key list");
+  EXPECT_EQ(advice("not_found", "/v1/devices/d/accept"), "see what there is: holdfast health");
+  EXPECT_EQ(advice("conflict", "/v1/devices/d/accept"), "look at its state first: holdfast health");
+  EXPECT_NE(advice("not_found", "/v1/requests/r1").find("holdfast audit tail"), std::string::npos);
+  EXPECT_NE(advice("invalid_request", "/v1/reload").find("nothing was changed"), std::string::npos);
+}
+
 TEST(ErrorMessage, SurvivesAReplyThatIsNoProblemDocument) {
   for (const char* body : {"", "x", "[]", "{\"code\":1}"})
     EXPECT_EQ(Failure::from_problem(502, body, "", false).exit(), Exit::failed);
