@@ -154,3 +154,12 @@ def test_what_is_in_etc_is_a_conffile():
         renamed = re.search(r"RENAME (\S+)", rest)
         installed |= {f"{folder}/{renamed[1] if renamed else os.path.basename(name)}" for name in names.split()}
     assert installed == set(text_of("debian", "holdfast-daemon", "conffiles").split())
+
+
+def test_grant_of_the_installation_page(folder):
+    with open(os.path.join(SOURCE, "docs", "installation.md"), encoding="utf-8") as file:
+        blocks = re.findall(r"^```(\w+)\n(.*?)^```$", file.read(), re.M | re.S)
+    (grant,) = [text for language, text in blocks if language == "toml"]
+    (asked,) = [line for _, text in blocks for line in text.splitlines() if line.startswith("holdfast policy check")]
+    path = check_configuration(os.path.join(folder, "page"), text_of("etc", "holdfast.toml") + grant.replace('user = "orders"', 'user = "root"'))
+    run(program("holdfast"), *asked.replace("user=orders", "user=root").split()[1:], "--config", path)
