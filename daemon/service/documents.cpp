@@ -61,15 +61,18 @@ json::object health_document(const Service& service, bool names_keys) {
   const std::string gap = identity::process_identity_gap();
   if (!gap.empty() && service.policy->needs_process_identity())
     reasons.emplace_back("identity: " + gap);
-  for (const auto& [name, key] : service.catalogue.all())
+  for (const auto& [name, key] : service.catalogue.all()) {
     if (!key->damage.empty())
       reasons.emplace_back(names_keys
                                ? "key " + name + ": " + key->damage
                                : "a key's files are damaged; the admin socket's health says which");
-  for (const auto& [name, versions] : service.lost.all())
-    reasons.emplace_back(names_keys ? "key " + name + ": its device does not load it any more"
-                                    : "a key does not load any more; the admin socket's health "
-                                      "says which");
+    // A version that signs no more is missed by nobody.
+    const KeyVersion* active = key->active();
+    if (active != nullptr && service.lost.contains(name, active->number))
+      reasons.emplace_back(names_keys ? "key " + name + ": its device does not load it any more"
+                                      : "a key does not load any more; the admin socket's health "
+                                        "says which");
+  }
   const bool down = !failure.empty() || behind != std::chrono::seconds(0) ||
                     (usable == 0 && !service.devices.empty());
   json::array notes;

@@ -24,7 +24,6 @@ class LostVersions {
     const auto at = versions_.find(key);
     return at != versions_.end() && at->second.contains(version);
   }
-  const std::map<std::string, std::set<std::uint32_t>>& all() const { return versions_; }
 
  private:
   std::map<std::string, std::set<std::uint32_t>> versions_;

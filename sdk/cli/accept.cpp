@@ -42,9 +42,12 @@ void accept_device(const AcceptOptions& options, const Context& context) {
   const Reply reply = Client::admin(context.socket)
                           .post("/v1/devices/" + encode_component(options.device) + "/accept", {});
   if (context.json) return print(reply.body);
-  print(field(reply.object(), "accepted") == "yes"
-            ? options.device + " is accepted as it is now; see `holdfast key list` for lost keys"
-            : options.device + " is the one on record already");
+  print(
+      field(reply.object(), "accepted") == "yes"
+          ? options.device +
+                " is accepted as it is now. Keys that were made under the former storage root are "
+                "lost; `holdfast key list` shows each as lost once it was used"
+          : options.device + " is the one on record already");
 }
 
 }  // namespace

@@ -191,6 +191,13 @@ def test_key_of_another_tpm(place):
         assert shown(two, "aws")["versions"][0]["lost"] is True
         assert "aws" not in json.dumps(two.health()["reasons"]) and two.health()["status"] == "degraded"
         assert two.signs("other")
+        # With a new version the key is well again, and what became of the lost one is nobody's trouble.
+        with two.daemon.admin() as admin:
+            reply = admin.post("/v1/keys/aws/versions", {"access_key_id": "AKIARECOVER", "secret_access_key": SECRET, "state": "active"})
+            assert reply.status == 201, reply
+            assert two.signs() and two.health()["status"] == "ok", two.health()
+            assert admin.post("/v1/keys/aws/versions/1/retire").status == 200
+        assert two.health()["status"] == "ok", two.health()
         two.daemon.cli("key", "delete", "aws", "--yes")
         two.daemon.import_aws("aws", "AKIARECOVER", SECRET)
         assert two.signs() and two.health()["status"] == "ok"
