@@ -19,7 +19,8 @@ constexpr std::int64_t kMaxId = 4294967294;  // 2^32-1 means "no user" (chown(2)
 constexpr std::int64_t kMaxRate = 1'000'000'000;
 constexpr milliseconds kMaxBackdate = std::chrono::hours(1);
 
-std::string quoted(std::string_view value) {
+// Not quoted(): with g++ 14 the argument finds std::quoted too.
+std::string in_quotes(std::string_view value) {
   return "\"" + std::string(value.substr(0, 128)) + "\"";
 }
 
@@ -48,7 +49,7 @@ std::vector<Pattern> read_keys(Table& table) {
     std::ranges::replace(letters, '*', 'x');
     // A pattern may be longer than a name only by its stars, which is no reason to allow it.
     if (!config::is_name(letters))
-      table.fail("key", "is " + quoted(key.text()) +
+      table.fail("key", "is " + in_quotes(key.text()) +
                             "; a key's name is [a-z0-9][a-z0-9._-]{0,62}, in which * may stand");
   }
   return keys;
@@ -60,7 +61,7 @@ std::vector<uid_t> read_users(Table& table) {
     const auto account = account_of(user);
     if (!account)
       table.fail("user",
-                 "names " + quoted(user) +
+                 "names " + in_quotes(user) +
                      ", who is not in the user database: create the user, correct the name, or "
                      "give a number as uid = 1001");
     uids.push_back(account->uid);
@@ -73,7 +74,7 @@ std::vector<gid_t> read_groups(Table& table) {
   for (const std::string& group : table.texts("group")) {
     const auto gid = gid_of(group);
     if (!gid)
-      table.fail("group", "names " + quoted(group) +
+      table.fail("group", "names " + in_quotes(group) +
                               ", which is not in the group database: create the group, correct the "
                               "name, or give a number as gid = 1001");
     gids.push_back(*gid);
@@ -85,8 +86,8 @@ std::vector<Pattern> read_units(Table& table, std::string_view key) {
   std::vector<Pattern> units = patterns(table, key, PatternKind::plain);
   for (const Pattern& unit : units)
     if (unit.is_literal() && unit.text().find('.') == std::string::npos)
-      table.fail(key, "is " + quoted(unit.text()) +
-                          "; a unit's name has a suffix: " + quoted(unit.text() + ".service"));
+      table.fail(key, "is " + in_quotes(unit.text()) +
+                          "; a unit's name has a suffix: " + in_quotes(unit.text() + ".service"));
   return units;
 }
 
@@ -164,7 +165,8 @@ std::vector<FactRule> read_facts(Table& grant) {
 milliseconds duration(const Table& table, std::string_view key, std::string_view text) {
   const auto time = parse_duration(text);
   if (!time)
-    table.fail(key, "is " + quoted(text) + "; a duration is a number and ms, s, m, h or d: \"5m\"");
+    table.fail(key,
+               "is " + in_quotes(text) + "; a duration is a number and ms, s, m, h or d: \"5m\"");
   return *time;
 }
 
@@ -181,7 +183,7 @@ Rate rate_from(const Table& table, std::string_view text) {
                                      : 0;
   if (code != std::errc() || seconds == 0 || count < 1 || count > kMaxRate)
     table.fail("rate",
-               "is " + quoted(text) +
+               "is " + in_quotes(text) +
                    "; a rate is a number from 1 to 1000000000 and /s, /m, /h or /d: \"100/s\"");
   return {static_cast<double>(count) / seconds, static_cast<std::uint32_t>(count)};
 }
@@ -240,7 +242,7 @@ Grant read_grant(Table& table) {
   grant.name = table.required_text("name");
   if (!config::is_name(grant.name))
     table.fail("name",
-               "is " + quoted(grant.name) + "; a grant's name is [a-z0-9][a-z0-9._-]{0,62}");
+               "is " + in_quotes(grant.name) + "; a grant's name is [a-z0-9][a-z0-9._-]{0,62}");
   table.rename("grant \"" + grant.name + "\"");
   grant.keys = read_keys(table);
   grant.caller = read_caller(table);

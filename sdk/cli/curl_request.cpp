@@ -137,7 +137,7 @@ void set_header(CurlRequest& request, const std::string& name, const std::string
   if (!gives(request, lower(name))) add_header(request, name + ": " + value);
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     switch (c) {
@@ -231,7 +231,7 @@ std::string curl_config(const CurlCommand& command, const CurlRequest& request,
   // signed.
   std::string out = "globoff\npath-as-is\n";
   const auto set = [&](std::string_view name, std::string_view value) {
-    out += std::string(name) + " = " + quoted(value) + "\n";
+    out += std::string(name) + " = " + in_quotes(value) + "\n";
   };
   for (const auto& [name, value] : command.passed) {
     if (value)
