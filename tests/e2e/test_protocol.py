@@ -524,7 +524,10 @@ def test_key_is_deleted_though_the_device_does_not_answer(daemon, admin, waited_
 def test_record_of_an_admin_call_has_the_key_of_that_call(daemon, admin):
     body = {"name": "recorded", "type": "ec-p256", "device": "tpm", "use": "digest"}
     key = lambda reply: admin.get(f"/v1/requests/{reply.request_id}").json["key"]  # noqa: E731
-    assert key(admin.post("/v1/keys", body)) == "recorded"
+    # The test before stopped the device's process, which may still be on its way back.
+    wait_until(lambda: daemon.client().get("/v1/health").json["devices"][0]["state"] == "ready", 10, "the device is back")
+    made = admin.post("/v1/keys", body)
+    assert made.status == 201 and key(made) == "recorded", made
     assert key(admin.get("/v1/keys")) == ""
     refused = admin.post("/v1/keys", body)
     problem(refused, "conflict", 409)
