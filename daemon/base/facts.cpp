@@ -19,16 +19,17 @@ bool is_json(std::string_view text) {
   }
 }
 
-// As Go's encoding/json compares names (ASCII letters, and U+017F, which folds to s), up to a NUL.
+// As Go's encoding/json compares names (ASCII letters, U+017F, which folds to s, and U+212A, to k), up to
+// a NUL.
 std::string folded(std::string_view name) {
-  constexpr std::string_view kLongS = "\xC5\xBF";
+  constexpr std::string_view kLongS = "\xC5\xBF", kKelvin = "\xE2\x84\xAA";
   std::string text;
   name = name.substr(0, name.find('\0'));
   while (!name.empty()) {
-    const bool long_s = name.starts_with(kLongS);
-    const char c = long_s ? 's' : name.front();
+    const bool long_s = name.starts_with(kLongS), kelvin = name.starts_with(kKelvin);
+    const char c = long_s ? 's' : kelvin ? 'k' : name.front();
     text.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
-    name.remove_prefix(long_s ? kLongS.size() : 1);
+    name.remove_prefix(long_s ? kLongS.size() : kelvin ? kKelvin.size() : 1);
   }
   return text;
 }
@@ -39,6 +40,10 @@ bool is_registered_claim(std::string_view name) {
   static constexpr std::array<std::string_view, 7> kRegistered{"iss", "sub", "aud", "exp",
                                                                "nbf", "iat", "jti"};
   return std::ranges::find(kRegistered, folded(name)) != kRegistered.end();
+}
+
+bool reads_alike(std::string_view one, std::string_view other) {
+  return folded(one) == folded(other);
 }
 
 std::string fact_of_text(std::string_view text) {

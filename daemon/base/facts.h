@@ -36,6 +36,9 @@ class Facts {
 // follows a NUL, where a reader in C ends a name.
 bool is_registered_claim(std::string_view name);
 
+// May a verifier take one claim's name for the other's, for the same reason?
+bool reads_alike(std::string_view one, std::string_view other);
+
 // The fact's value of a text that stands where any JSON value may (a token's claim): the text itself,
 // unless it reads as JSON (true, 42, "quoted"): then the JSON string, so that a pattern for the
 // number 42 does not take the text "42" or the other way round.

@@ -157,6 +157,18 @@ std::optional<std::string> forced_fact(const Grant& grant, const std::string& na
   return name.starts_with("claim.") ? fact_of_text(text) : text;
 }
 
+// A claim that only "claim.*" allows, but that a verifier may take for one that the grant binds or sets.
+bool is_disguised(const Grant& grant, const std::string& name) {
+  if (!name.starts_with("claim.")) return false;
+  const auto hides = [&](const std::string& bound) {
+    return bound.starts_with("claim.") && bound != name && reads_alike(bound, name);
+  };
+  return std::ranges::any_of(grant.set, [&](const auto& entry) { return hides(entry.first); }) ||
+         std::ranges::any_of(grant.facts, [&](const FactRule& rule) {
+           return !rule.wildcard && hides(rule.name) && rule_for(grant, name)->wildcard;
+         });
+}
+
 void judge_facts(const Grant& grant, const Question& question, Objections& objections) {
   const Facts& facts = question.facts;
   for (const FactRule& rule : grant.facts) {
@@ -170,6 +182,11 @@ void judge_facts(const Grant& grant, const Question& question, Objections& objec
     if (forced && fact.value != *forced)
       objections.add([&] {
         return shown(fact.name) + " was " + shown(fact.value) + ", but is set to " + shown(*forced);
+      });
+    else if (rule != nullptr && is_disguised(grant, fact.name))
+      objections.add([&] {
+        return shown(fact.name) +
+               " is a name that some verifiers take for one that the grant binds";
       });
     else if (rule == nullptr && is_closed(fact) && !forced)
       objections.add([&] {

@@ -403,6 +403,23 @@ TEST(PolicySet, TakesTheForcedValueAndNoOther) {
               HasSubstr("\"subject\" was \"root\", but is set to \"orders.service\""));
 }
 
+// Go's encoding/json takes "Role" for "role"; the last of both would win.
+TEST(PolicySet, IsNotEvadedByANameThatReadsAlike) {
+  const auto policy = load(grant("g", "\"k\"", "uid = 1001",
+                                 "facts = { \"claim.*\" = \"**\", \"claim.admin\" = false }\n"
+                                 "set = { \"claim.task\" = \"read\" }"));
+  const auto allows = [&](const std::string& name) {
+    return allowed(*policy, orders(), "k", {{"claim." + name, "x"}});
+  };
+  EXPECT_TRUE(allows("other"));
+  for (const std::string& name : {std::string("Task"),
+                                  std::string("ta\xC5\xBF"
+                                              "k"),
+                                  std::string("tas\xE2\x84\xAA"), std::string("task\0", 5),
+                                  std::string("ADMIN"), std::string("admin\0x", 7)})
+    EXPECT_FALSE(allows(name)) << name;
+}
+
 TEST(PolicySet, CanNotForceAllClaims) {
   EXPECT_THROW(load(grant("g", "\"k\"", "uid = 1001", "set = { \"claim.*\" = \"x\" }")), Error);
 }
