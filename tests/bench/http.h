@@ -10,10 +10,24 @@ namespace holdfast::bench {
 
 enum class Protocol { http, agent };
 
-// `connections` kept connections, each with one request under way at a time, taken from `requests` in
-// turn (whole messages), for `seconds` after a second of warming up. Throws std::runtime_error on
-// a refusal.
-Samples load(Protocol protocol, const std::string& socket, const std::vector<std::string>& requests,
-             int connections, double seconds, int processor);
+struct Request {
+  std::string message;  // whole
+  int status = 200;     // that HTTP answers with
+};
+
+struct Load {
+  Protocol protocol = Protocol::http;
+  std::string socket;
+  std::vector<Request> requests;
+  int connections = 1;
+  double seconds = 1;
+  double rate = 0;  // requests per second, of all connections; 0: as many as are answered
+  int processor = -1;
+};
+
+// Kept connections, each with one request under way at a time, taken from the requests in turn, for
+// `seconds` after a second of warming up. Throws std::runtime_error on an answer that is not the
+// expected one.
+Samples run(const Load& load);
 
 }  // namespace holdfast::bench

@@ -12,14 +12,15 @@ namespace {
 
 using namespace holdfast::bench;
 
-// Messages, each with its length in decimal and a line feed in front.
-std::vector<std::string> read_requests(const std::string& path) {
+// Messages, each behind a line with its length and its answer's status in decimal.
+std::vector<Request> read_requests(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  std::vector<std::string> requests;
-  for (std::size_t size = 0; file >> size;) {
+  std::vector<Request> requests;
+  std::size_t size = 0;
+  for (int status = 0; file >> size >> status;) {
     file.get();
-    std::string request(size, '\0');
-    file.read(request.data(), static_cast<std::streamsize>(size));
+    Request request{std::string(size, '\0'), status};
+    file.read(request.message.data(), static_cast<std::streamsize>(size));
     requests.push_back(std::move(request));
   }
   if (requests.empty()) throw std::runtime_error("no request in " + path);
@@ -44,14 +45,14 @@ int main(int argc, char** argv) {
   raw->add_option("--processes", processes, "in a row behind us");
   raw->add_option("--others", others, "their processor");
 
-  std::string socket, requests;
-  int connections = 1;
-  std::string protocol = "http";
+  Load load;
+  std::string requests, protocol = "http";
   auto* http = app.add_subcommand("load", "Requests to a daemon")->fallthrough();
   http->add_option("--protocol", protocol)->check(CLI::IsMember({"http", "agent"}));
-  http->add_option("--socket", socket)->required();
+  http->add_option("--socket", load.socket)->required();
   http->add_option("--requests", requests)->required();
-  http->add_option("--connections", connections);
+  http->add_option("--connections", load.connections);
+  http->add_option("--rate", load.rate, "requests per second; 0: as many as are answered");
 
   std::string tcti;
   auto* direct = app.add_subcommand("direct", "ESAPI signatures in a loop")->fallthrough();
@@ -59,11 +60,18 @@ int main(int argc, char** argv) {
 
   CLI11_PARSE(app, argc, argv);
   try {
-    const Samples samples = *raw ? ping_pong(request, reply, processes, seconds, own, others)
-                            : *http
-                                ? load(protocol == "agent" ? Protocol::agent : Protocol::http,
-                                       socket, read_requests(requests), connections, seconds, own)
-                                : sign_directly(tcti, seconds, own);
+    Samples samples;
+    if (*raw) {
+      samples = ping_pong(request, reply, processes, seconds, own, others);
+    } else if (*direct) {
+      samples = sign_directly(tcti, seconds, own);
+    } else {
+      load.protocol = protocol == "agent" ? Protocol::agent : Protocol::http;
+      load.requests = read_requests(requests);
+      load.seconds = seconds;
+      load.processor = own;
+      samples = run(load);
+    }
     std::cout << to_json(samples) << '\n';
     return 0;
   } catch (const std::exception& error) {

@@ -37,6 +37,14 @@ def http(path, body):
     return head.encode() + text
 
 
+def write_requests(path, requests):
+    """Whole messages with their answers' statuses, as bench_load takes them."""
+    with open(path, "wb") as file:
+        for message, status in requests:
+            file.write(b"%d %d\n" % (len(message), status) + message)
+    return path
+
+
 class Bench:
     """A TPM and a daemon with an access key, a signing key and a grant for us."""
 
@@ -54,11 +62,7 @@ class Bench:
         self.swtpm.stop()
 
     def requests(self, name, messages):
-        path = os.path.join(self.folder, name)
-        with open(path, "wb") as file:
-            for message in messages:
-                file.write(b"%d\n" % len(message) + message)
-        return path
+        return write_requests(os.path.join(self.folder, name), [(message, 200) for message in messages])
 
     def sigv4(self, key=AWS_KEY):
         base = "https://bucket.s3.eu-west-1.amazonaws.com/invoices/2026/"
