@@ -140,7 +140,7 @@ Samples run(const Load& load) {
     else
       ask(connection, load.requests);
   };
-  const auto start = Clock::now() + std::chrono::seconds(1);
+  const auto start = Clock::now() + std::chrono::duration<double>(load.warm_up);
   const auto end = start + std::chrono::duration<double>(load.seconds);
   for (Connection& connection : all) ask_again(connection);
   std::vector<epoll_event> events(all.size());

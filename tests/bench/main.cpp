@@ -52,6 +52,7 @@ int main(int argc, char** argv) {
   http->add_option("--socket", load.socket)->required();
   http->add_option("--requests", requests)->required();
   http->add_option("--connections", load.connections);
+  http->add_option("--warm-up", load.warm_up, "seconds that do not count");
   http->add_option("--rate", load.rate, "requests per second; 0: as many as are answered");
 
   std::string tcti;

@@ -5,14 +5,14 @@ import datetime
 import hashlib
 import json
 import os
-import shutil
+import platform
 import struct
 import subprocess
 import time
 
 from holdfast_testing.client import Client
 from holdfast_testing.daemon import Daemon, everything
-from holdfast_testing.paths import program
+from holdfast_testing.paths import SOURCE, program
 from holdfast_testing.processes import accepts, end, start, wait_until
 from holdfast_testing.sigv4 import get
 from holdfast_testing.swtpm import Swtpm
@@ -48,8 +48,8 @@ def write_requests(path, requests):
 class Bench:
     """A TPM and a daemon with an access key, a signing key and a grant for us."""
 
-    def __init__(self, folder, seconds):
-        self.folder, self.seconds = folder, seconds
+    def __init__(self, folder, seconds, warm_up=1):
+        self.folder, self.seconds, self.warm_up = folder, seconds, warm_up
         self.swtpm = Swtpm(os.path.join(folder, "swtpm"))
         self.daemon = Daemon(os.path.join(folder, "daemon"), self.swtpm.tcti, everything())
         self.daemon.import_aws(AWS_KEY, "AKIABENCHBENCHBENCH0", SECRET)
@@ -86,11 +86,13 @@ class Bench:
         seconds = seconds or self.seconds
         self.group.pin(others)
         before = self.group.cpu()
-        result = tool("load", "--socket", self.daemon.socket, "--requests", requests,
+        result = tool("load", "--socket", self.daemon.socket, "--requests", requests, "--warm-up", str(self.warm_up),
                       "--connections", str(connections), seconds=seconds, processor=own)  # fmt: skip
         after = self.group.cpu()
-        # The tool also warms up for a second, at the same rate.
-        made = result["count"] * (seconds + 1) / seconds
+        if not result["count"]:
+            raise RuntimeError(f"no answer to {connections} connections in {seconds} s")
+        # The tool also warms up, at the same rate.
+        made = result["count"] * (seconds + self.warm_up) / seconds
         result["cpu_us"] = {name: round((after[name] - before[name]) / made * 1e6, 1) for name in after}
         self.group.pin(ALL)
         return result
@@ -116,7 +118,7 @@ def sigv4(bench):
         report[f"{connections} one core"] = bench.load(requests, connections, 0, {0})
         report[f"{connections} two cores"] = bench.load(requests, connections, 0, {max(ALL)})
     report["resident_mib_idle"] = bench.idle_mib
-    report["resident_mib_load"] = bench.group.resident_mib()
+    report["resident_mib_load"] = bench.group.peak_mib()
     return report
 
 
@@ -133,6 +135,17 @@ def device(bench):
     bench.daemon.start()
     bench.group = Group(bench.daemon, bench.swtpm)
     return report
+
+
+def restart(bench, policy=None, settings=None):
+    """The daemon anew, with other grants and tables of the configuration where they are given."""
+    bench.daemon.stop()
+    if policy is not None:
+        bench.daemon.write_policy(policy)
+    if settings is not None:
+        bench.daemon.write_config(bench.swtpm.tcti, settings)
+    bench.daemon.start()
+    bench.group = Group(bench.daemon, bench.swtpm)
 
 
 def starts(bench, times=5):
@@ -172,7 +185,7 @@ def ssh_agent(bench):
         for name, cores in (("one core", {0}), ("two cores", {max(ALL)})):
             os.sched_setaffinity(agent.pid, cores)
             report[name] = tool("load", "--protocol", "agent", "--socket", socket, "--requests", requests,
-                                seconds=bench.seconds, processor=0)  # fmt: skip
+                                "--warm-up", str(bench.warm_up), seconds=bench.seconds, processor=0)  # fmt: skip
         return report
     finally:
         end(agent)
@@ -195,54 +208,17 @@ def botocore(bench):
     return {"count": len(taken), "p50_us": round(taken[len(taken) // 2] * 1e6, 1), "p99_us": round(taken[len(taken) * 99 // 100] * 1e6, 1)}
 
 
-def _copies(state, number):
-    """More keys: the folder of the one access key under other names, each with its own checksum."""
-    keys = os.path.join(state, "keys")
-    with open(os.path.join(keys, AWS_KEY, "key.json"), encoding="utf-8") as file:
-        line = file.readline().rstrip("\n")
-    for n in range(number):
-        name = f"bench-{n:05}"
-        folder = os.path.join(keys, name)
-        if os.path.isdir(folder):
-            continue
-        shutil.copytree(os.path.join(keys, AWS_KEY), folder)
-        text = line.replace(f'"name":"{AWS_KEY}"', f'"name":"{name}"')
-        with open(os.path.join(folder, "key.json"), "w", encoding="utf-8") as file:
-            file.write(f"{text}\n{hashlib.sha256(text.encode()).hexdigest()}\n")
-
-
-def growth(bench, counts=(10, 1000, 10000), connections=(1, 100, 500)):
-    """How keys with as many grants, and connections, change one caller's p50; all on one core."""
-    report = {"keys": {}, "connections": {}}
-    for count in counts:
-        bench.daemon.stop()
-        _copies(bench.daemon.state, count)
-        one = '[[grant]]\nname = "g{0:05}"\nkey = "bench-{0:05}"\ncaller = {{ uid = {1} }}\nfacts = {{ service = "s3", method = "GET" }}\n'
-        bench.daemon.write_policy("")
-        for first in range(0, count, 1000):  # a file has at most 1 MiB
-            with open(os.path.join(os.path.dirname(bench.daemon.policy), f"g{first:05}.toml"), "w", encoding="utf-8") as file:
-                file.write("".join(one.format(n, os.geteuid()) for n in range(first, min(first + 1000, count))))
-        bench.daemon.start()
-        bench.group = Group(bench.daemon, bench.swtpm)
-        result = bench.load(bench.sigv4(f"bench-{count - 1:05}"), 1, 0, {0})
-        report["keys"][count] = dict(result, resident_mib=bench.group.resident_mib()["core"])
-    bench.daemon.stop()
-    bench.daemon.write_policy(everything())
-    bench.daemon.start()
-    bench.group = Group(bench.daemon, bench.swtpm)
-    for count in connections:
-        clients = [Client(bench.daemon.socket) for _ in range(count - 1)]
-        for client in clients:
-            client.get("/v1/version")
-        result = bench.load(bench.sigv4(), 1, 0, {0})
-        report["connections"][count] = dict(result, resident_mib=bench.group.resident_mib()["core"])
-        for client in clients:
-            client.close()
-    return report
+def _output(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=SOURCE).stdout.strip()
 
 
 def machine():
+    """Where and of what: what the figures hold for."""
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         models = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
-    return {"processors": len(models), "model": models[0] if models else "unknown", "kernel": os.uname().release,
-            "date": datetime.date.today().isoformat()}  # fmt: skip
+    changed = "" if not _output("git", "status", "--porcelain", "--untracked-files=no") else " and changes"
+    return {"processors": len(models), "model": models[0] if models else "unknown",
+            "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
+            "system": platform.freedesktop_os_release()["PRETTY_NAME"], "kernel": os.uname().release,
+            "swtpm": _output("swtpm", "--version").split(",")[0].removeprefix("TPM emulator version "),
+            "commit": _output("git", "rev-parse", "--short", "HEAD") + changed, "date": datetime.date.today().isoformat()}  # fmt: skip

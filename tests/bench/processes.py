@@ -24,7 +24,14 @@ class Group:
                 for name, pid in self.pids.items()}  # fmt: skip
 
     def resident_mib(self):
-        return {name: round(sizes(pid)["VmRSS"] / 1024, 1) for name, pid in self.pids.items()}
+        return self._mib("VmRSS")
+
+    def peak_mib(self):
+        """The most that each has had resident since it started."""
+        return self._mib("VmHWM")
+
+    def _mib(self, field):
+        return {name: round(sizes(pid)[field] / 1024, 1) for name, pid in self.pids.items()}
 
 
 def _runtime(pid, task):

@@ -1,22 +1,70 @@
-"""The figures as a table, and held against the aims."""
+"""The figures as tables, and held against the aims."""
+
+CPU = ("core", "device", "swtpm")
 
 
-def _row(name, result):
+def _number(value):
+    if value == "":
+        return ""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}"
+
+
+def _row(name, place, result):
     cpu = result.get("cpu_us", {})
-    parts = " ".join(f"{part} {cpu[part]}" for part in ("core", "device", "swtpm") if part in cpu)
-    return f"| {name} | {result['p50_us']} | {result['p99_us']} | {result.get('rate', '')} | {parts} |"
+    figures = [result["p50_us"], result["p99_us"], result.get("rate", ""), *(cpu.get(part, "") for part in CPU)]
+    return f"| {name} | {place} | " + " | ".join(map(_number, figures)) + " |"
 
 
-def table(figures):
-    lines = ["| what | p50 µs | p99 µs | per second | CPU µs a signature |", "|---|---|---|---|---|"]
-    for part in ("floors", "sigv4", "device", "ssh_agent"):
-        lines += [_row(f"{part}: {name}", result) for name, result in figures.get(part, {}).items()
-                  if isinstance(result, dict) and "p50_us" in result]  # fmt: skip
+HEAD = ["| what | placement | p50 µs | p99 µs | per second | CPU µs a signature: core | device | swtpm |", "|---|---|---:|---:|---:|---:|---:|---:|"]
+
+
+def _named(results, names):
+    """Rows of those that were measured; a key is a name and, of most, a placement."""
+    lines = []
+    for key, result in results.items():
+        if not isinstance(result, dict) or "p50_us" not in result:
+            continue
+        place = next((place for place in ("one core", "two cores") if key.endswith(place)), "two cores")
+        kind = key.removesuffix(place).strip()
+        lines.append(_row(names(kind), place, result))
+    return lines
+
+
+def _callers(kind):
+    return "1 caller" if kind.split()[0] == "1" else f"{kind.split()[0]} callers"
+
+
+def rates(figures):
+    """Latency, rate and CPU time of everything but growth."""
+    floors = figures.get("floors", {})
+    sizes = f"{floors.get('request_bytes')} bytes there, {floors.get('reply_bytes')} back"
+    rows = HEAD[:]
+    rows += _named(floors, lambda kind: {"a": f"Unix socket, {sizes}", "a2": "the same, relayed through three processes"}[kind])
+    rows += _named(figures.get("sigv4", {}), lambda kind: f"SigV4, {_callers(kind)}")
+    direct = "ECDSA P-256 on the TPM, ESAPI alone"
+    rows += _named(figures.get("device", {}), lambda kind: direct if kind == "direct" else f"ECDSA P-256 through the daemon, {_callers(kind)}")
+    rows += _named(figures.get("ssh_agent", {}), lambda kind: "ssh-agent, ECDSA P-256")
     if "botocore" in figures:
-        lines.append(_row("botocore in its own process", figures["botocore"]))
+        rows.append(_row("SigV4 by botocore, in its own process", "", figures["botocore"]))
+    return rows
+
+
+def memory(figures):
+    if "sigv4" not in figures:
+        return []
+    idle, load = figures["sigv4"]["resident_mib_idle"], figures["sigv4"]["resident_mib_load"]
+    rows = ["| process | RSS idle, MiB | most under load, MiB |", "|---|---:|---:|"]
+    return rows + [f"| {name} | {idle[name]} | {load[name]} |" for name in ("supervisor", "core", "device", "swtpm")]
+
+
+def grown(figures):
+    titles = {"keys": "keys and as many grants", "connections": "connections, all but one at rest", "busy": "connections that ask at once"}
+    rows = ["| what | p50 µs | p99 µs | per second | core's CPU µs a signature | core's RSS, MiB |", "|---|---:|---:|---:|---:|---:|"]
     for kind, results in figures.get("growth", {}).items():
-        lines += [_row(f"growth: {count} {kind}", result) for count, result in results.items()]
-    return "\n".join(lines) + "\n"
+        for count, result in results.items():
+            values = (result["p50_us"], result["p99_us"], result["rate"], result["cpu_us"]["core"], result["resident_mib"])
+            rows.append(f"| {int(count):,} {titles[kind]} | " + " | ".join(map(_number, values)) + " |")
+    return rows if len(rows) > 2 else []
 
 
 def _aim(text, measured, good):
@@ -24,7 +72,7 @@ def _aim(text, measured, good):
 
 
 def aims(figures):
-    """The issue's bars, each with what was measured. Ratios hold within this run only."""
+    """The bars, each with what was measured. Ratios hold within this run only."""
     lines = ["| aim | measured | |", "|---|---|---|"]
     floors, sigv4, device = (figures.get(part) for part in ("floors", "sigv4", "device"))
     if floors and sigv4:
@@ -32,7 +80,7 @@ def aims(figures):
         lines.append(_aim("SigV4 on one core: p50 ≤ ping-pong + 15 µs", f"{one['p50_us']} against {floor} + 15", one["p50_us"] <= floor + 15))
         lines.append(_aim("core's CPU ≤ 25 µs a signature", one["cpu_us"]["core"], one["cpu_us"]["core"] <= 25))
         eight = max(sigv4["8 one core"]["rate"], sigv4["8 two cores"]["rate"])
-        lines.append(_aim("≥ 40,000/s with eight connections", eight, eight >= 40_000))
+        lines.append(_aim("≥ 40,000/s with eight connections", f"{eight:,.0f}", eight >= 40_000))
         idle = sigv4["resident_mib_idle"]
         lines.append(_aim("core ≤ 20 MiB, device ≤ 12 MiB idle", f"{idle['core']}, {idle['device']}", idle["core"] <= 20 and idle["device"] <= 12))
     if floors and device:
@@ -51,5 +99,9 @@ def aims(figures):
         keys = figures["growth"]["keys"]
         counts = sorted(keys, key=int)
         ratio = keys[counts[-1]]["p50_us"] / keys[counts[0]]["p50_us"]
-        lines.append(_aim(f"{counts[-1]} keys and grants change p50 by less than 10 %", f"{ratio:.3f}", ratio < 1.1))
-    return "\n".join(lines) + "\n"
+        lines.append(_aim(f"{int(counts[-1]):,} keys and grants change p50 by less than 10 %", f"{ratio:.3f}", ratio < 1.1))
+    return lines
+
+
+def tables(figures):
+    return "\n\n".join("\n".join(rows) for rows in (rates(figures), memory(figures), grown(figures), aims(figures)) if rows) + "\n"
