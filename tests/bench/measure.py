@@ -212,6 +212,14 @@ def _output(*command):
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=SOURCE).stdout.strip()
 
 
+def command(name, arguments):
+    """With the options that change what is measured, not those that say where files go."""
+    given = {key: value for key, value in vars(arguments).items() if key not in ("json", "folder")}
+    options = [f"--{key.replace('_', '-')}" + ("" if value is True else f" {value:g}" if isinstance(value, float) else f" {value}")
+               for key, value in given.items() if value]  # fmt: skip
+    return " ".join([name, *options])
+
+
 def machine():
     """Where and of what: what the figures hold for."""
     with open("/proc/cpuinfo", encoding="utf-8") as file:
