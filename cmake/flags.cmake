@@ -11,7 +11,12 @@ else()
   target_compile_options(holdfast_flags INTERFACE -Wno-missing-field-initializers)
 endif()
 
-if(HOLDFAST_SANITIZE)
+if(HOLDFAST_COVERAGE)
+  # The processes confine themselves, and still have to write what they counted below this folder.
+  target_compile_options(holdfast_flags INTERFACE --coverage -fprofile-update=prefer-atomic -O1)
+  target_link_options(holdfast_flags INTERFACE --coverage)
+  target_compile_definitions(holdfast_flags INTERFACE HOLDFAST_COVERAGE="${CMAKE_BINARY_DIR}")
+elseif(HOLDFAST_SANITIZE)
   target_compile_options(holdfast_flags INTERFACE
     -fsanitize=${HOLDFAST_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g1 -O1)
   target_link_options(holdfast_flags INTERFACE -fsanitize=${HOLDFAST_SANITIZE})
@@ -27,6 +32,12 @@ else()
     $<$<CONFIG:Release>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2>)
   target_link_options(holdfast_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed)
   target_link_options(holdfast_flags INTERFACE $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-pie>)
+endif()
+
+# Packages don't tell where they were built. The last that fits counts.
+if(HOLDFAST_PACKAGE)
+  target_compile_options(holdfast_flags INTERFACE
+    -ffile-prefix-map=${PROJECT_SOURCE_DIR}/= -ffile-prefix-map=${PROJECT_BINARY_DIR}/=build/)
 endif()
 
 find_program(CCACHE ccache)
