@@ -1,8 +1,8 @@
 // Every backend there is.
 #include "tests/contract/backend_test.h"
 #include "tests/contract/linked_backend.h"
+#include "tests/contract/test_tpm.h"
 #include "tests/support/fake_backend.h"
-#include "tests/support/swtpm.h"
 #include "tpm/backend.h"
 
 namespace holdfast::test {
@@ -17,22 +17,25 @@ class FakeDevices final : public Devices {
 class TpmDevices final : public Devices {
   std::unique_ptr<Backend> open() override { return tpm::open(mine_.tcti()); }
   std::unique_ptr<Backend> open_other() override { return tpm::open(other_.tcti()); }
-  Swtpm mine_, other_;
+  TestTpm mine_;
+  Swtpm other_;
 };
 
 class EncryptedTpmDevices final : public Devices {
-  std::unique_ptr<Backend> open() override { return open(mine_); }
-  std::unique_ptr<Backend> open_other() override { return open(other_); }
-  static std::unique_ptr<Backend> open(const Swtpm& tpm) {
-    return tpm::open(tpm.tcti(), tpm::Sessions::encrypted);
+  std::unique_ptr<Backend> open() override { return open(mine_.tcti()); }
+  std::unique_ptr<Backend> open_other() override { return open(other_.tcti()); }
+  static std::unique_ptr<Backend> open(const std::string& tcti) {
+    return tpm::open(tcti, tpm::Sessions::encrypted);
   }
-  Swtpm mine_, other_;
+  TestTpm mine_;
+  Swtpm other_;
 };
 
 class LinkedDevices final : public Devices {
   std::unique_ptr<Backend> open() override { return open_linked_tpm(mine_.tcti()); }
   std::unique_ptr<Backend> open_other() override { return open_linked_tpm(other_.tcti()); }
-  Swtpm mine_, other_;
+  TestTpm mine_;
+  Swtpm other_;
 };
 
 template <class Kind>

@@ -5,10 +5,11 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/key/backend.h"
-#include "tests/support/swtpm.h"
+#include "tests/contract/test_tpm.h"
 
 #define HOLDFAST_REQUIRE_TPM2_TOOLS() HOLDFAST_REQUIRE_PROGRAM("tpm2_load", "tpm2-tools")
 
@@ -24,7 +25,7 @@ struct Outcome {
 // manager.
 class Tools {
  public:
-  explicit Tools(const Swtpm& tpm) : tcti_(tpm.tcti()) {}
+  explicit Tools(std::string tcti) : tcti_(std::move(tcti)) {}
 
   Outcome run(const std::vector<std::string>& command) const;
   // Fails the test unless the command succeeds.

@@ -6,6 +6,7 @@
 #include "tests/contract/bus.h"
 #include "tests/contract/crypto.h"
 #include "tests/contract/root.h"
+#include "tests/contract/test_tpm.h"
 #include "tpm/backend.h"
 #include "tpm/key_file.h"
 
@@ -21,7 +22,7 @@ bool holds(const Bytes& seen, ByteView part) {
 class TpmBus : public testing::Test {
  protected:
   void SetUp() override {
-    HOLDFAST_REQUIRE_SWTPM();
+    HOLDFAST_REQUIRE_OWN_TPM("the bus is listened to");
     tpm_ = std::make_unique<Swtpm>();
     bus_ = std::make_unique<Bus>(*tpm_);
   }

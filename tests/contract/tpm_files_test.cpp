@@ -2,7 +2,7 @@
 #include <tss2/tss2_mu.h>
 
 #include "tests/contract/crypto.h"
-#include "tests/support/swtpm.h"
+#include "tests/contract/test_tpm.h"
 #include "tpm/backend.h"
 #include "tpm/key_file.h"
 
@@ -10,8 +10,8 @@ namespace holdfast::test {
 namespace {
 
 TEST(TpmKeyFile, HoldsTheFiveFieldsInDer) {
-  HOLDFAST_REQUIRE_SWTPM();
-  const Swtpm tpm;
+  HOLDFAST_REQUIRE_TPM();
+  const TestTpm tpm;
   const DeviceKey key = tpm::open(tpm.tcti())->create(KeyType::ec_p256);
   const std::string_view pem = as_text(key.object);
   EXPECT_TRUE(pem.starts_with("-----BEGIN TSS2 PRIVATE KEY-----\n"));
@@ -28,8 +28,8 @@ TEST(TpmKeyFile, HoldsTheFiveFieldsInDer) {
 
 // Thousands of damaged files, each refused, and the connection is none the worse for it.
 TEST(TpmKeyFile, EveryFlippedBitIsRefused) {
-  HOLDFAST_REQUIRE_SWTPM();
-  const Swtpm tpm;
+  HOLDFAST_REQUIRE_TPM();
+  const TestTpm tpm;
   const auto backend = tpm::open(tpm.tcti());
   const DeviceKey ec = backend->create(KeyType::ec_p256);
   const DeviceKey hmac = backend->import_secret(Secret(as_bytes("secret")));
@@ -47,8 +47,8 @@ TEST(TpmKeyFile, EveryFlippedBitIsRefused) {
 }
 
 TEST(TpmKeyFile, EveryTruncationAndExtensionIsRefused) {
-  HOLDFAST_REQUIRE_SWTPM();
-  const Swtpm tpm;
+  HOLDFAST_REQUIRE_TPM();
+  const TestTpm tpm;
   const std::string pem(as_text(tpm::open(tpm.tcti())->create(KeyType::ec_p256).object));
   for (std::size_t size = 0; size < pem.size(); ++size)
     ASSERT_TRUE(throws_kind(ErrorKind::key_lost, [&] {
@@ -62,8 +62,8 @@ TEST(TpmKeyFile, EveryTruncationAndExtensionIsRefused) {
 // Well-formed, of this very TPM and refused all the same: attributes, scheme, policy or parent
 // aren't what we make.
 TEST(TpmKeyFile, PublicAreasOfOtherShapesAreRefused) {
-  HOLDFAST_REQUIRE_SWTPM();
-  const Swtpm tpm;
+  HOLDFAST_REQUIRE_TPM();
+  const TestTpm tpm;
   const auto backend = tpm::open(tpm.tcti());
   const tpm::KeyFile good = tpm::from_pem(backend->create(KeyType::ec_p256).object);
   const auto refused = [&](auto&& change) {

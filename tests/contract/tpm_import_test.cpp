@@ -13,10 +13,10 @@ constexpr std::array kAsymmetric{KeyType::ec_p256, KeyType::ec_p384, KeyType::rs
 class TpmImport : public testing::TestWithParam<tpm::Sessions> {
  protected:
   void SetUp() override {
-    HOLDFAST_REQUIRE_SWTPM();
+    HOLDFAST_REQUIRE_TPM();
     HOLDFAST_REQUIRE_TPM2_TOOLS();
-    tpm_ = std::make_unique<Swtpm>();
-    tools_ = std::make_unique<Tools>(*tpm_);
+    tpm_ = std::make_unique<TestTpm>();
+    tools_ = std::make_unique<Tools>(tpm_->tcti());
     tools_->write("message", as_bytes("20260101"));
   }
 
@@ -54,7 +54,7 @@ class TpmImport : public testing::TestWithParam<tpm::Sessions> {
     return outcome;
   }
 
-  std::unique_ptr<Swtpm> tpm_;
+  std::unique_ptr<TestTpm> tpm_;
   std::unique_ptr<Tools> tools_;
 };
 

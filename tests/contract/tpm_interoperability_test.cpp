@@ -10,10 +10,10 @@ namespace {
 class TpmInteroperability : public testing::Test {
  protected:
   void SetUp() override {
-    HOLDFAST_REQUIRE_SWTPM();
+    HOLDFAST_REQUIRE_TPM();
     HOLDFAST_REQUIRE_TPM2_TOOLS();
-    tpm_ = std::make_unique<Swtpm>();
-    tools_ = std::make_unique<Tools>(*tpm_);
+    tpm_ = std::make_unique<TestTpm>();
+    tools_ = std::make_unique<Tools>(tpm_->tcti());
     make_keys();
   }
 
@@ -38,7 +38,7 @@ class TpmInteroperability : public testing::Test {
                          ecdsa_der_to_raw(tools_->read("signature"), 32)));
   }
 
-  std::unique_ptr<Swtpm> tpm_;
+  std::unique_ptr<TestTpm> tpm_;
   std::unique_ptr<Tools> tools_;
   DeviceKey ec_, hmac_;
 };

@@ -9,10 +9,10 @@ namespace {
 // The control: a key under dictionary-attack protection, which the lockout does stop, with the
 // right password too.
 TEST(TpmLockout, DoesNotStopSigning) {
-  HOLDFAST_REQUIRE_SWTPM();
+  HOLDFAST_REQUIRE_TPM();
   HOLDFAST_REQUIRE_TPM2_TOOLS();
-  const Swtpm tpm;
-  const Tools tools(tpm);
+  const TestTpm tpm;
+  const Tools tools(tpm.tcti());
   auto backend = tpm::open(tpm.tcti());
   const DeviceKey ec = backend->create(KeyType::ec_p256);
   const DeviceKey hmac = backend->import_secret(Secret(as_bytes("secret")));

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "tests/contract/crypto.h"
+#include "tests/contract/test_tpm.h"
 #include "tests/support/swtpm.h"
 #include "tpm/backend.h"
 
@@ -17,7 +18,7 @@ using namespace std::chrono_literals;
 using Steady = std::chrono::steady_clock;
 
 TEST(TpmRestart, IsReportedAtOnceAndCountsNoLockout) {
-  HOLDFAST_REQUIRE_SWTPM();
+  HOLDFAST_REQUIRE_OWN_TPM("it is killed");
   Swtpm tpm;
   auto backend = tpm::open(tpm.tcti());
   const DeviceKey ec = backend->create(KeyType::ec_p256);
@@ -67,7 +68,7 @@ TEST(TpmRestart, IsReportedAtOnceAndCountsNoLockout) {
 
 // A reset beneath an open connection takes the loaded keys and every saved context with it.
 TEST(TpmRestart, ResetBeneathAnOpenConnectionIsHealedByOpeningAgain) {
-  HOLDFAST_REQUIRE_SWTPM();
+  HOLDFAST_REQUIRE_OWN_TPM("it is reset");
   Swtpm tpm;
   auto backend = tpm::open(tpm.tcti());
   std::vector<DeviceKey> keys;
@@ -86,7 +87,7 @@ TEST(TpmRestart, ResetBeneathAnOpenConnectionIsHealedByOpeningAgain) {
 }
 
 TEST(TpmRestart, AnotherStateIsAnotherTpm) {
-  HOLDFAST_REQUIRE_SWTPM();
+  HOLDFAST_REQUIRE_OWN_TPM("there is but one");
   const Swtpm one, two;
   EXPECT_NE(tpm::open(one.tcti())->describe().parent_name,
             tpm::open(two.tcti())->describe().parent_name);

@@ -10,7 +10,7 @@
 
 #include "daemon/base/posix.h"
 #include "tests/contract/crypto.h"
-#include "tests/support/swtpm.h"
+#include "tests/contract/test_tpm.h"
 #include "tpm/backend.h"
 
 namespace holdfast::test {
@@ -68,11 +68,11 @@ class TpmSecret : public testing::TestWithParam<tpm::Sessions> {
 #ifdef HOLDFAST_SANITIZED
     GTEST_SKIP() << "sanitizers keep freed memory";
 #endif
-    HOLDFAST_REQUIRE_SWTPM();
-    tpm_ = std::make_unique<Swtpm>();
+    HOLDFAST_REQUIRE_TPM();
+    tpm_ = std::make_unique<TestTpm>();
     backend_ = tpm::open(tpm_->tcti(), GetParam());
   }
-  std::unique_ptr<Swtpm> tpm_;
+  std::unique_ptr<TestTpm> tpm_;
   std::unique_ptr<Backend> backend_;
 };
 

@@ -12,8 +12,8 @@
 namespace holdfast::test {
 namespace {
 
-std::unique_ptr<Backend> open_encrypted(const Swtpm& tpm) {
-  return tpm::open(tpm.tcti(), tpm::Sessions::encrypted);
+std::unique_ptr<Backend> open_encrypted(const std::string& tcti) {
+  return tpm::open(tcti, tpm::Sessions::encrypted);
 }
 
 bool signs(Backend& backend, const DeviceKey& key) {
@@ -32,10 +32,10 @@ int loaded_sessions(ESYS_CONTEXT* esys) {
 }
 
 TEST(TpmSession, AKeyWithAnAuthValueWorksWherePlainSessionsAreTheRuleAndTheOtherWayRound) {
-  HOLDFAST_REQUIRE_SWTPM();
-  const Swtpm tpm;
-  const DeviceKey with = open_encrypted(tpm)->create(KeyType::ec_p256);
-  const DeviceKey secret = open_encrypted(tpm)->import_secret(Secret(as_bytes("secret")));
+  HOLDFAST_REQUIRE_TPM();
+  const TestTpm tpm;
+  const DeviceKey with = open_encrypted(tpm.tcti())->create(KeyType::ec_p256);
+  const DeviceKey secret = open_encrypted(tpm.tcti())->import_secret(Secret(as_bytes("secret")));
   const DeviceKey without = tpm::open(tpm.tcti(), tpm::Sessions::plain)->create(KeyType::ec_p256);
   EXPECT_EQ(tpm::from_pem(with.object).auth.size(), 32U);
   EXPECT_EQ(tpm::from_pem(secret.object).auth.size(), 32U);
@@ -50,16 +50,16 @@ TEST(TpmSession, AKeyWithAnAuthValueWorksWherePlainSessionsAreTheRuleAndTheOther
 }
 
 TEST(TpmSession, IsPlainToASoftwareTpmUnlessItIsToldOtherwise) {
-  HOLDFAST_REQUIRE_SWTPM();
-  const Swtpm tpm;
+  HOLDFAST_REQUIRE_TPM();
+  const TestTpm tpm;
   EXPECT_FALSE(tpm::open(tpm.tcti())->describe().encrypted_sessions);
-  EXPECT_TRUE(open_encrypted(tpm)->describe().encrypted_sessions);
+  EXPECT_TRUE(open_encrypted(tpm.tcti())->describe().encrypted_sessions);
 }
 
 TEST(TpmSession, AWrongAuthValueLosesTheKeyAndCountsNoLockout) {
-  HOLDFAST_REQUIRE_SWTPM();
-  const Swtpm tpm;
-  const auto backend = open_encrypted(tpm);
+  HOLDFAST_REQUIRE_TPM();
+  const TestTpm tpm;
+  const auto backend = open_encrypted(tpm.tcti());
   const DeviceKey good = backend->create(KeyType::ec_p256);
   tpm::KeyFile key = tpm::from_pem(good.object);
   key.auth[0] = key.auth[0] == 'a' ? 'b' : 'a';
@@ -77,9 +77,9 @@ TEST(TpmSession, AWrongAuthValueLosesTheKeyAndCountsNoLockout) {
 }
 
 TEST(TpmSession, EveryFlippedBitOfAFileWithAnAuthValueIsRefused) {
-  HOLDFAST_REQUIRE_SWTPM();
-  const Swtpm tpm;
-  const auto backend = open_encrypted(tpm);
+  HOLDFAST_REQUIRE_TPM();
+  const TestTpm tpm;
+  const auto backend = open_encrypted(tpm.tcti());
   const DeviceKey key = backend->create(KeyType::ec_p256);
   ASSERT_TRUE(as_text(key.object).starts_with("Holdfast-Auth: "));
   for (std::size_t bit = 0; bit < key.object.size() * 8; ++bit) {
@@ -98,8 +98,8 @@ TEST(TpmSession, EveryFlippedBitOfAFileWithAnAuthValueIsRefused) {
 }
 
 TEST(TpmSession, IsOneForManyCommandsAndIsNeverHeldWhileIdle) {
-  HOLDFAST_REQUIRE_SWTPM();
-  const Swtpm tpm;
+  HOLDFAST_REQUIRE_TPM();
+  const TestTpm tpm;
   const tpm::Tcti tcti(tpm.tcti());
   const tpm::Context esys(tcti);
   const tpm::Srk root = tpm::open_srk(esys.get());
@@ -118,9 +118,9 @@ TEST(TpmSession, IsOneForManyCommandsAndIsNeverHeldWhileIdle) {
 }
 
 TEST(TpmSession, LastsForThousandsOfCommands) {
-  HOLDFAST_REQUIRE_SWTPM();
-  const Swtpm tpm;
-  const auto backend = open_encrypted(tpm);
+  HOLDFAST_REQUIRE_TPM();
+  const TestTpm tpm;
+  const auto backend = open_encrypted(tpm.tcti());
   const DeviceKey key = backend->import_secret(Secret(as_bytes("secret")));
   const std::string expected = hex_of(hmac_sha256(as_bytes("secret"), as_bytes("m")));
   for (int i = 0; i < 2100; ++i)
@@ -129,9 +129,9 @@ TEST(TpmSession, LastsForThousandsOfCommands) {
 
 // Three sessions fit into the TPM, and without a resource manager they outlive who was killed.
 TEST(TpmSession, OpensWhereAPredecessorLeftItsSessions) {
-  HOLDFAST_REQUIRE_SWTPM();
-  const Swtpm tpm;
-  const DeviceKey key = open_encrypted(tpm)->create(KeyType::ec_p256);
+  HOLDFAST_REQUIRE_TPM();
+  const TestTpm tpm;
+  const DeviceKey key = open_encrypted(tpm.tcti())->create(KeyType::ec_p256);
   {
     const tpm::Tcti tcti(tpm.tcti());
     const tpm::Context esys(tcti);
@@ -147,20 +147,20 @@ TEST(TpmSession, OpensWhereAPredecessorLeftItsSessions) {
     for (int i = 0; i < 3; ++i) ASSERT_EQ(start(), TSS2_RC_SUCCESS);
     ASSERT_NE(start(), TSS2_RC_SUCCESS);
   }
-  const auto backend = open_encrypted(tpm);
+  const auto backend = open_encrypted(tpm.tcti());
   EXPECT_TRUE(signs(*backend, key));
 }
 
 TEST(TpmSession, AResetBeneathItIsHealedByOpeningAgain) {
-  HOLDFAST_REQUIRE_SWTPM();
+  HOLDFAST_REQUIRE_OWN_TPM("it is reset");
   Swtpm tpm;
-  auto backend = open_encrypted(tpm);
+  auto backend = open_encrypted(tpm.tcti());
   const DeviceKey key = backend->create(KeyType::ec_p256);
   EXPECT_TRUE(signs(*backend, key));
   tpm.reset();
   EXPECT_TRUE(throws_kind(ErrorKind::device_unavailable, [&] { signs(*backend, key); }));
   backend.reset();
-  backend = open_encrypted(tpm);
+  backend = open_encrypted(tpm.tcti());
   EXPECT_TRUE(signs(*backend, key));
 }
 

@@ -17,8 +17,8 @@ Bytes sign(Backend& backend, const DeviceKey& key, const Sha256& digest) {
 
 // More keys than saved contexts are kept, in an order that defeats the cache.
 TEST(TpmSlots, ServeMoreKeysThanTheCacheKeeps) {
-  HOLDFAST_REQUIRE_SWTPM();
-  const Swtpm tpm;
+  HOLDFAST_REQUIRE_TPM();
+  const TestTpm tpm;
   const auto backend = tpm::open(tpm.tcti());
   std::vector<DeviceKey> keys;
   keys.reserve(300);
@@ -30,8 +30,8 @@ TEST(TpmSlots, ServeMoreKeysThanTheCacheKeeps) {
 }
 
 TEST(TpmSlots, HoldWhileKeysAreMadeUsedAndRemovedInTurn) {
-  HOLDFAST_REQUIRE_SWTPM();
-  const Swtpm tpm;
+  HOLDFAST_REQUIRE_TPM();
+  const TestTpm tpm;
   const auto backend = tpm::open(tpm.tcti());
   const Sha256 digest = sha256("digest");
   const DeviceKey first = backend->create(KeyType::ec_p256);
@@ -48,8 +48,8 @@ TEST(TpmSlots, HoldWhileKeysAreMadeUsedAndRemovedInTurn) {
 
 // A predecessor that was killed flushed nothing, and without a resource manager its objects stay.
 TEST(TpmSlots, AreFreedOfWhatAPredecessorLeft) {
-  HOLDFAST_REQUIRE_SWTPM();
-  const Swtpm tpm;
+  HOLDFAST_REQUIRE_TPM();
+  const TestTpm tpm;
   const DeviceKey key = tpm::open(tpm.tcti())->create(KeyType::ec_p256);
   {
     const tpm::Tcti tcti(tpm.tcti());
@@ -81,7 +81,7 @@ TEST(TpmSlots, AreFreedOfWhatAPredecessorLeft) {
 // A saved context is a short cut only. The root is persistent here, so that it alone outlives the
 // reset.
 TEST(TpmSlots, LoadTheBlobWhereItsSavedContextDied) {
-  HOLDFAST_REQUIRE_SWTPM();
+  HOLDFAST_REQUIRE_OWN_TPM("it is reset");
   Swtpm tpm;
   make_root_persistent(tpm.tcti());
   std::vector<DeviceKey> keys;
