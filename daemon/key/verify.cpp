@@ -46,6 +46,10 @@ EVP_PKEY* Verifier::find(ByteView public_key) {
   return keys_.emplace(std::move(name), std::move(key)).first->second.get();
 }
 
+void Verifier::forget(ByteView public_key) {
+  keys_.erase(std::string(as_text(public_key)));
+}
+
 bool Verifier::verifies(ByteView public_key, Algorithm algorithm, ByteView digest,
                         ByteView signature) {
   const EvpPkeyCtx context(EVP_PKEY_CTX_new_from_pkey(nullptr, find(public_key), nullptr));

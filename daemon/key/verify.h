@@ -18,6 +18,8 @@ class Verifier {
   // `public_key` is DER SubjectPublicKeyInfo, `signature` as Backend::sign gives it (ECDSA: r‖s). Throws
   // Error{internal} if OpenSSL can't use the public key at all.
   bool verifies(ByteView public_key, Algorithm algorithm, ByteView digest, ByteView signature);
+  void forget(ByteView public_key);  // of a key that was deleted
+  std::size_t kept() const { return keys_.size(); }
 
  private:
   EVP_PKEY* find(ByteView public_key);

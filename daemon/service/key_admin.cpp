@@ -204,6 +204,7 @@ awaitable<void> KeyAdmin::remove(std::uint32_t uid, std::string name) {
   service_.catalogue.erase(name);
   service_.signing_keys.forget(name);
   service_.lost.forget(name);
+  for (const KeyVersion& version : key->versions) service_.verifier.forget(version.public_key);
   // The entry is gone for good; what the device itself may store is cleaned up as far as it
   // answers.
   try {

@@ -377,6 +377,10 @@ TEST(Verify, AcceptsOnlyTheSignatureOfThatDigestAndKey) {
   EXPECT_FALSE(verifier.verifies(spki, Algorithm::es256, sha256("other"), raw));
   raw[5] ^= 1;
   EXPECT_FALSE(verifier.verifies(spki, Algorithm::es256, digest, raw));
+
+  EXPECT_EQ(verifier.kept(), 1U);
+  verifier.forget(spki);
+  EXPECT_EQ(verifier.kept(), 0U);
 }
 
 }  // namespace
