@@ -40,6 +40,7 @@ class Soak:
         self.rare = Rare(self.daemon)
         self.rates = dict.fromkeys(STREAMS, 0)
         self.samples, self.errors = [], []
+        self.at_first = None  # descriptors of each process with none of the callers
         self.signed = 0
 
     def stop(self):
@@ -82,17 +83,25 @@ class Soak:
         self.signed += sum(result["count"] for result in results.values() if result)
         return results
 
-    def _settle(self, still=0.3):
-        """Until the core has noticed which of its callers went: its descriptors have been as many for a while."""
-        seen = [None, 0.0]
+    def _descriptors(self):
+        return {name: descriptors(self.bench.group.pids[name]) for name in OURS}
 
-        def steady():
-            now, count = time.monotonic(), descriptors(self.bench.group.pids["core"])
-            if count != seen[0]:
-                seen[:] = count, now
-            return now - seen[1] >= still
+    def _settle(self):
+        """Until the core has noticed which of its callers went. What is not as at first after ten seconds shows in the sample."""
+        if self.at_first is None:
+            seen = [self._descriptors(), time.monotonic()]
 
-        wait_until(steady, 10, "the core has closed its connections")
+            def steady():
+                if self._descriptors() != seen[0]:
+                    seen[:] = self._descriptors(), time.monotonic()
+                return time.monotonic() - seen[1] >= 1
+
+            wait_until(steady, 30, "the daemon has closed its callers' connections")
+            self.at_first = seen[0]
+        try:
+            wait_until(lambda: self._descriptors() == self.at_first, 10, "the daemon's descriptors are as at first")
+        except TimeoutError:
+            return
 
     def _sample(self, results):
         self._settle()
