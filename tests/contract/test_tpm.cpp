@@ -22,10 +22,10 @@ TestTpm::TestTpm() : tcti_(named_tpm()) {
   const tpm::Tcti tcti(tcti_);
   const tpm::Context esys(tcti);
   tpm::start_up(esys.get());
+  tpm::flush_leftovers(esys.get());  // probe() needs a slot
   if (!tpm::probe(esys.get(), tcti_).software)
     throw Error(ErrorKind::internal,
                 "HOLDFAST_TPM_TCTI names a TPM that is not software: the tests would clear it");
-  tpm::flush_leftovers(esys.get());
   tpm::run("Esys_Clear", [&] {
     return Esys_Clear(esys.get(), ESYS_TR_RH_LOCKOUT, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE);
   });
