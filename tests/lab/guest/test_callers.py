@@ -108,20 +108,19 @@ def test_another_unit_of_a_users_manager_is_told_apart(alice, kernel_has_pidfd):
     assert got == expected(kernel_has_pidfd, "unit-of-the-manager"), who
 
 
-def test_a_cgroup_that_a_user_names_as_the_unit_is_not_it(alice, units, kernel_has_pidfd):
-    """Below the manager the user owns the tree, and can make system.slice/orders.service in it."""
-    tree = "/sys/fs/cgroup" + show("user@61002.service", "ControlGroup")["ControlGroup"]
-    script = f"mkdir -p {tree}/app.slice/system.slice/orders.service && echo $$ >{tree}/app.slice/system.slice/orders.service/cgroup.procs && exec sh /run/lab-ask"
-    # Moving needs the right to write where it comes from, so it starts from within the tree.
-    home = "/home/hf-alice/forge"
-    write(home, script + "\n")
-    write("/run/systemd/user/forge.service", f"[Service]\nType=oneshot\nExecStart=/bin/sh {home}\nStandardOutput=truncate:%t/asked-forge\n")
+def test_a_cgroup_that_a_user_names_is_no_system_unit(alice, units, kernel_has_pidfd):
+    """Below the manager the tree is the user's, and can have a system.slice/orders.service: a unit of hers, which she names as
+    she likes, and no more than that."""
+    place = "/sys/fs/cgroup" + show("user@61002.service", "ControlGroup")["ControlGroup"] + "/app.slice/system.slice/orders.service"
+    # It moves itself: nobody but root moves processes into the tree from outside.
+    write("/home/hf-alice/forge", f"mkdir -p {place} && echo $$ >{place}/cgroup.procs && exec sh /run/lab-ask\n")
+    write("/run/systemd/user/forge.service", "[Service]\nType=oneshot\nExecStart=/bin/sh /home/hf-alice/forge\nStandardOutput=truncate:%t/asked-forge\n")
     alice("systemctl", "--user", "daemon-reload")
     alice("systemctl", "--user", "start", "forge.service")
     got, who = answers("/run/user/61002/asked-forge")
-    assert got == expected(kernel_has_pidfd, "unit-of-the-manager"), who
+    assert got == expected(kernel_has_pidfd, "user-unit", "unit-of-the-manager"), who
     if kernel_has_pidfd:
-        assert who["unit"] == "user@61002.service" and who["user_unit"] != "orders.service", who
+        assert (who["unit"], who["user_unit"]) == ("user@61002.service", "orders.service"), who
 
 
 def test_a_session_without_a_unit_has_none_of_them(alice, kernel_has_pidfd):

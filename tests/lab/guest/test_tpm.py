@@ -30,10 +30,11 @@ def test_the_kernel_has_a_tpm_and_gives_it_to_tss():
 
 
 def passes(program, selected, device, capsys):
-    results = f"/tmp/{program}.xml"
+    results, log = f"/tmp/{program}.xml", f"/run/lab/{program}-{os.path.basename(device)}.log"
     environment = dict(os.environ, HOLDFAST_TPM_TCTI=f"device:{device}", HOLDFAST_DEVICE_PROGRAM=f"{BUILD}/bin/holdfast-device")
-    done = subprocess.run([f"{BUILD}/bin/{program}", f"--gtest_filter={selected}", f"--gtest_output=xml:{results}"], env=environment,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=1500, check=False)  # fmt: skip
+    with open(log, "ab") as output:
+        done = subprocess.run([f"{BUILD}/bin/{program}", f"--gtest_filter={selected}", f"--gtest_output=xml:{results}"], env=environment,
+                              stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, timeout=2400, check=False)  # fmt: skip
     if device == "/dev/tpm0":
         # A device process that was killed leaves its objects in the TPM, which no resource manager takes away.
         for kind in ("--transient-object", "--loaded-session"):
@@ -52,7 +53,8 @@ def passes(program, selected, device, capsys):
             else:
                 passed += 1
         print(f"  {passed} passed over {device}")
-    assert done.returncode == 0, done.stdout[-6000:]
+    with open(log, encoding="utf-8", errors="replace") as output:
+        assert done.returncode == 0, output.read()[-6000:]
     assert passed > 0
 
 
