@@ -87,7 +87,7 @@ def main():
     os.umask(0o022)
     options.build = os.path.realpath(options.build)
     options.cache = os.path.join(options.build, "lab")
-    options.seconds = options.seconds or (600 if options.short else 7200)
+    options.seconds = options.seconds or (900 if options.short else 7200)
     series = options.kernel or (["6.1"] if options.short else list(kernel.RELEASES))
     try:
         if platform.machine() != "x86_64":
