@@ -8,6 +8,7 @@ import sys
 
 from holdfast_testing.client import Client
 from holdfast_testing.daemon import everything
+from holdfast_testing.processes import wait_until
 from measure import AWS_KEY, restart
 from processes import descriptors
 
@@ -18,8 +19,9 @@ caller = {{ uid = {1} }}
 facts = {{ service = "s3", method = "GET" }}
 """
 IN_ONE_FILE = 1000  # a file of the configuration has at most 1 MiB
-USUAL = 1024  # connections of one user that need no setting
-DESCRIPTORS = 8  # for each connection: the daemon's six (sdk/API.md), and ours
+# The daemon's descriptors: for each connection, and beside them. A few connections are not of the load.
+PER_CONNECTION, OTHERS, SPARE = 2, 1280, 16
+USUAL = 500  # connections of one user that need no setting
 
 
 def growth(bench, counts=(10, 1000, 10000), connections=(1, 10, 100, 1000, 10000)):
@@ -66,11 +68,11 @@ def _copy_keys(state, number):
 
 
 def of_connections(bench, counts):
-    """`open`: one caller asks beside so many connections that rest; `busy`: so many ask at once."""
-    counts = [count for count in counts if count <= _room(max(counts))]
-    most = max(counts) + 16
-    if most > USUAL:
-        restart(bench, settings=f"[limits]\nconnections = {most}\nconnections_per_user = {most}\n")
+    """`connections`: one caller asks beside so many that rest; `busy`: so many ask at once."""
+    most = _raise_descriptors(max(counts))
+    counts = sorted({min(count, most) for count in counts})
+    beyond = f"[limits]\nconnections = {most + SPARE}\nconnections_per_user = {most + SPARE}\n"
+    restart(bench, settings=beyond if max(counts) > USUAL else "")
     report = {"connections": {}, "busy": {}}
     clients = []
     for count in counts:
@@ -84,22 +86,22 @@ def of_connections(bench, counts):
     for client in clients:
         client.close()
     for count in counts:
+        wait_until(lambda: descriptors(bench.group.pids["core"]) < 64, 30, "the daemon has closed what its callers left")
         result = bench.load(bench.sigv4(), count, 0, {0})
         report["busy"][count] = dict(result, resident_mib=bench.group.peak_mib()["core"])
-    if most > USUAL:
-        restart(bench, settings="")
+    restart(bench, settings="")
     return report
 
 
-def _room(count):
-    """So many connections as this process, and so the daemon that it starts, may have descriptors for."""
-    needed = count * DESCRIPTORS + 1024
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < needed:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (needed, max(hard, needed)))
-        except ValueError:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-            print(f"RLIMIT_NOFILE can't be raised to {needed}: {count} connections are left out (root may)", file=sys.stderr)
-            return (hard - 1024) // DESCRIPTORS
-    return count
+def _raise_descriptors(count):
+    """So many of `count` connections as this process, and so the daemon that it starts, may have descriptors for."""
+    needed = PER_CONNECTION * (count + SPARE) + OTHERS
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(hard, needed), max(hard, needed)))
+        return count
+    except ValueError:  # may not be raised
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        most = ((hard - OTHERS) // PER_CONNECTION - SPARE) // 100 * 100
+        print(f"RLIMIT_NOFILE can't be raised above {hard}: {most} connections instead of {count}", file=sys.stderr)
+        return most
