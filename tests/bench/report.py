@@ -54,7 +54,7 @@ def memory(figures):
         return []
     idle, load = figures["sigv4"]["resident_mib_idle"], figures["sigv4"]["resident_mib_load"]
     rows = ["| process | RSS idle, MiB | most under load, MiB |", "|---|---:|---:|"]
-    return rows + [f"| {name} | {idle[name]} | {load[name]} |" for name in ("supervisor", "core", "device", "swtpm")]
+    return rows + [f"| {name} | {idle[name]} | {load[name]} |" for name in ("supervisor", "core", "caller", "device", "swtpm") if name in idle]
 
 
 def grown(figures):

@@ -13,10 +13,14 @@ from measure import Bench, tool, write_requests
 from mix import GRANT, JWT_KEY, Rare, core_stream, device_stream
 from processes import descriptors, sizes
 
-OURS = ("supervisor", "core", "device")
 STREAMS = {"core": 16, "device": 64}  # connections
 LEAST_FREE = 2 << 30
 SLOPE_MIB_PER_HOUR = 1.0
+
+
+def ours(of):
+    """The daemon's processes among those of a group or a sample."""
+    return [name for name in ("supervisor", "core", "caller", "device") if name in of]
 
 
 def slope_per_hour(samples, value):
@@ -84,7 +88,8 @@ class Soak:
         return results
 
     def _descriptors(self):
-        return {name: descriptors(self.bench.group.pids[name]) for name in OURS}
+        pids = self.bench.group.pids
+        return {name: descriptors(pids[name]) for name in ours(pids)}
 
     def _settle(self):
         """Until the core has noticed which of its callers went. What is not as at first after ten seconds shows in the sample."""
@@ -142,7 +147,7 @@ class Soak:
         last = self.samples[-1]["seconds"]
         warm = [sample for sample in self.samples if sample["seconds"] >= last / 6]
         bars = []
-        for name in OURS:
+        for name in ours(warm[0]):
             slope = slope_per_hour(warm, lambda sample: sample[name]["VmRSS"] / 1024)
             if slopes:
                 bars.append((f"{name}: RSS slope < {SLOPE_MIB_PER_HOUR} MiB/h", f"{slope:+.2f}", slope < SLOPE_MIB_PER_HOUR))
