@@ -22,6 +22,7 @@
 #include "daemon/service/admin.h"
 #include "daemon/service/application.h"
 #include "daemon/service/device_record.h"
+#include "daemon/service/files.h"
 #include "daemon/service/service.h"
 #include "daemon/socket/server.h"
 
@@ -35,24 +36,46 @@ using asio::use_awaitable;
 constexpr std::chrono::seconds kSignOfLife{1};
 constexpr std::chrono::milliseconds kAuditPatience{2000};
 constexpr std::size_t kSockets = 3;  // application, admin, metrics
+// Of administrators, and of what reads the metrics.
+constexpr std::size_t kOtherConnections = 256;
 // For connections that are only told of a cap, the log, key files, links.
 constexpr rlim_t kSpareDescriptors = 256;
 
-// A connection takes two descriptors, its socket and its process's pidfd; without a cap below the
-// process's limit one caller could take those that the log and the admin socket need.
-socket::Limits connection_limits() {
-  socket::Limits limits;
+struct SocketLimits {
+  socket::Limits application, other;
+};
+
+// Without a cap below the process's limit of descriptors, callers could take those that the log and the
+// admin socket need.
+SocketLimits socket_limits(const config::Limits& wanted) {
+  SocketLimits limits;
+  limits.application.connections = wanted.connections;
+  limits.application.connections_per_user = wanted.connections_per_user;
+  limits.application.connections_without_grant = wanted.connections_without_grant;
+  limits.other.connections = kOtherConnections;
+  limits.other.connections_per_user = kOtherConnections / 2;
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0) throw_errno(ErrorKind::internal, "RLIMIT_NOFILE");
-  constexpr rlim_t each = 2 * kSockets;
-  const rlim_t wanted = kSpareDescriptors + each * limits.connections;
-  if (files.rlim_cur < wanted) {
-    files.rlim_cur = std::min(wanted, files.rlim_max);
+  const rlim_t needed = config::descriptors_for(wanted.connections);
+  if (files.rlim_cur < needed) {
+    files.rlim_cur = std::min(needed, files.rlim_max);
     if (::setrlimit(RLIMIT_NOFILE, &files) != 0) throw_errno(ErrorKind::internal, "RLIMIT_NOFILE");
   }
-  const rlim_t left = std::max(files.rlim_cur, kSpareDescriptors) - kSpareDescriptors;
-  limits.connections = std::clamp<std::size_t>(left / each, 4, limits.connections);
-  limits.connections_per_uid = std::min(limits.connections_per_uid, limits.connections / 4);
+  if (files.rlim_cur >= needed) return limits;
+  log::warning("fewer_connections",
+               {{"descriptors", std::to_string(files.rlim_cur)},
+                {"cure", "raise RLIMIT_NOFILE (LimitNOFILE=) to " + std::to_string(needed)}});
+  // Of each eight that are left, six are for the application socket and one for each of the others.
+  const rlim_t left = (std::max(files.rlim_cur, kSpareDescriptors) - kSpareDescriptors) / 8;
+  const auto part = [](std::size_t most, rlim_t possible) {
+    return std::clamp<std::size_t>(possible, 1, most);
+  };
+  socket::Limits& own = limits.application;
+  own.connections = part(own.connections, left * 3);
+  own.connections_per_user = part(own.connections_per_user, own.connections / 4);
+  own.connections_without_grant = part(own.connections_without_grant, own.connections / 4);
+  limits.other.connections = part(kOtherConnections, left / 2);
+  limits.other.connections_per_user = part(kOtherConnections, limits.other.connections / 2);
   return limits;
 }
 
@@ -68,14 +91,17 @@ std::optional<SystemTime> last_record(const config::Config& config) {
 
 class Core {
  public:
-  Core(asio::io_context& loop, const config::Config& config, const std::vector<config::File>& files)
+  Core(asio::io_context& loop, const config::Config& config, const std::vector<config::File>& files,
+       int landlock)
       : loop_(loop),
         control_(loop, device::kControlFd),
+        limits_(socket_limits(config.limits)),
         store_(config.state_dir + "/keys"),
         service_(loop, config, load_policy(files), store_.load(), last_record(config)) {
     service_.audit =
         audit::Writer::make(loop, config.state_dir + "/audit",
                             config.durability == config::Durability::fsync, kAuditPatience);
+    service_.landlock = landlock;
     service_.replace_device = [this](const std::string& name) { tell({{"overdue", name}}); };
     for (const config::Device& device : config.devices) add_device(device);
     for (const auto& [name, key] : service_.catalogue.all())
@@ -135,6 +161,10 @@ class Core {
       listen(std::string(kind->as_string()), std::move(message.descriptors.at(0)));
     else if (const json::value* name = body.if_contains("link"))
       attach(std::string(name->as_string()), std::move(message.descriptors.at(0)));
+    else if (body.contains("callers"))
+      service_.processes->attach(std::move(message.descriptors.at(0)));
+    else if (const json::value* process = body.if_contains("process"))
+      service_.protections[std::string(process->as_string())] = body.at("protection").as_object();
     else if (body.contains("reload"))
       asio::co_spawn(loop_, reload_and_tell(), asio::detached);
   }
@@ -156,7 +186,9 @@ class Core {
       accept = [this](int fd) { return accept_admin(service_, store_, fd); };
     else
       accept = [this](int fd) { return accept_metrics(service_, fd); };
-    servers_.push_back(socket::Server::make(loop_, std::move(socket), limits_, std::move(accept)));
+    servers_.push_back(socket::Server::make(
+        loop_, std::move(socket), kind == "application" ? limits_.application : limits_.other,
+        std::move(accept)));
     if (servers_.size() == kSockets) asio::co_spawn(loop_, record_start(), asio::detached);
   }
 
@@ -243,7 +275,7 @@ class Core {
 
   asio::io_context& loop_;
   asio::posix::stream_descriptor control_;
-  const socket::Limits limits_ = connection_limits();
+  const SocketLimits limits_;
   Store store_;
   Service service_;
   std::vector<std::unique_ptr<socket::Server>> servers_;
@@ -260,15 +292,17 @@ int run(const std::string& path) {
   const std::vector<config::File> files = config::read_files(path);
   config::Config config = config::parse(files);
   log::start("holdfast-core", log::level_from(config.log_level));
-  become_user(config.user, true);
+  become_user(config.user, {});
   if (!prepare_secret_memory())
     log::warning("memory_not_locked", {{"cure", "raise RLIMIT_MEMLOCK (LimitMEMLOCK=)"}});
   harden_process();
-  restrict_system_calls(Profile::core);
+  die_with_parent();
   make_state_folder(config);
+  const int landlock = restrict_files(files_of_core(config));
+  restrict_system_calls(Profile::core);
 
   asio::io_context loop(1);
-  Core core(loop, config, files);
+  Core core(loop, config, files, landlock);
   asio::co_spawn(loop, core.run(), [](const std::exception_ptr& failure) {
     if (!failure) return;
     try {

@@ -2,13 +2,14 @@
 // configuration and nothing that a caller sends.
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
 #include <iostream>
 
 #include "daemon/base/error.h"
+#include "daemon/base/hardening.h"
 #include "daemon/base/log.h"
 #include "daemon/supervise/supervisor.h"
 
@@ -26,10 +27,22 @@ void prepare() {
   sigset_t watched;
   sigemptyset(&watched);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) sigaddset(&watched, signal);
-  if (::sigprocmask(SIG_BLOCK, &watched, nullptr) != 0 ||
-      ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-    throw_errno(ErrorKind::internal, "prepare");
+  if (::sigprocmask(SIG_BLOCK, &watched, nullptr) != 0) throw_errno(ErrorKind::internal, "prepare");
   ::umask(0077);
+  harden_process();
+  restrict_system_calls(Profile::supervisor);
+}
+
+// The children's: the core needs two for each connection. Root may have more than it was given; where it
+// may not, the core takes fewer connections and says so.
+void raise_descriptor_limit(std::size_t connections) {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) throw_errno(ErrorKind::internal, "RLIMIT_NOFILE");
+  const rlim_t wanted = config::descriptors_for(connections);
+  if (files.rlim_max >= wanted) return;
+  files.rlim_max = wanted;
+  if (::setrlimit(RLIMIT_NOFILE, &files) != 0)
+    log::info("descriptors_not_raised", {{"limit", std::to_string(files.rlim_cur)}});
 }
 
 int run(const Arguments& arguments) {
@@ -46,6 +59,7 @@ int run(const Arguments& arguments) {
   if (ready_fd && ::fcntl(ready_fd.get(), F_SETFD, FD_CLOEXEC) != 0)
     throw_errno(ErrorKind::invalid_request, "--ready-fd");
   prepare();
+  raise_descriptor_limit(config.limits.connections);
   auto folder = supervise::RuntimeFolder::take(config.runtime_dir);
   auto listeners = supervise::open_listeners(folder.path(), config.admin_group);
   return supervise::Supervisor(std::move(config), std::move(folder), std::move(listeners),

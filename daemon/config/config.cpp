@@ -63,6 +63,24 @@ void read_daemon(Table& table, Config& config) {
                                   std::to_string(kMaxSocketPath - kLongestSocket.size()));
 }
 
+void read_limits(Table& table, Limits& limits) {
+  constexpr std::int64_t most = 65'536;
+  const auto count = [&](std::string_view key, std::size_t fallback, std::size_t high) {
+    return static_cast<std::size_t>(table.integer(key, 1, static_cast<std::int64_t>(high))
+                                        .value_or(static_cast<std::int64_t>(fallback)));
+  };
+  limits.connections = count("connections", limits.connections, most);
+  // Of fewer connections the same parts.
+  const auto part = [&](std::size_t usual, std::size_t divisor) {
+    return std::clamp<std::size_t>(limits.connections / divisor, 1, usual);
+  };
+  limits.connections_per_user =
+      count("connections_per_user", part(limits.connections_per_user, 4), limits.connections);
+  limits.connections_without_grant = count(
+      "connections_without_grant", part(limits.connections_without_grant, 64), limits.connections);
+  table.finish();
+}
+
 Device read_device(Table& table, std::set<std::string>& names) {
   Device device;
   device.name = table.required_text("name");
@@ -95,7 +113,7 @@ Config parse(const std::vector<File>& files) {
     Table root(parsed, files[i].name, "");
     root.tables("grant");  // policy reads them
     if (i > 0) {
-      for (const std::string_view name : {"daemon", "audit", "device"})
+      for (const std::string_view name : {"daemon", "audit", "limits", "device"})
         if (parsed.contains(name))
           root.fail(name, "belongs in " + config.path + ": files of policy.d hold only [[grant]]");
       root.finish();
@@ -108,6 +126,7 @@ Config parse(const std::vector<File>& files) {
                               : Durability::written;
       table->finish();
     }
+    if (auto table = root.table("limits")) read_limits(*table, config.limits);
     std::set<std::string> names;
     for (Table& table : root.tables("device")) config.devices.push_back(read_device(table, names));
     root.finish();

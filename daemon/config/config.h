@@ -17,6 +17,14 @@ struct Device {
   bool operator==(const Device&) const = default;
 };
 
+// What the callers of the application socket may have.
+struct Limits {
+  std::size_t connections = 4096;
+  std::size_t connections_per_user = 1024;
+  std::size_t connections_without_grant = 64;
+  bool operator==(const Limits&) const = default;
+};
+
 struct Config {
   std::string path;
   std::string state_dir = "/var/lib/holdfast";
@@ -27,9 +35,16 @@ struct Config {
   std::string admin_group;         // that owns admin.sock and metrics.sock; empty: the daemon's own
   std::string log_level = "info";  // debug info warning error
   Durability durability = Durability::written;
+  Limits limits;
   std::vector<Device> devices;
   bool operator==(const Config&) const = default;
 };
+
+// A connection takes two, its socket and its process's pidfd. 1,280 more are for administrators' and
+// metrics' connections, for those that are only told of a limit, the log, key files and links.
+constexpr std::size_t descriptors_for(std::size_t connections) {
+  return 2 * connections + 1280;
+}
 
 struct File {
   std::string name;

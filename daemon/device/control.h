@@ -15,9 +15,12 @@ inline constexpr int kControlFd = 3;
 
 // supervisor -> core:   {"listen":"application|admin|metrics"} + the bound socket
 //                       {"link":"tpm"} + the core's end of a new device link
+//                       {"callers":true} + the core's end of a new link to holdfast-caller
+//                       {"process":"device tpm","protection":{…}}: what that process found of itself
 //                       {"reload":true}  {"stop":true}
-// supervisor -> device: {"link":"tpm"} + the device's end
+// supervisor -> device, caller: {"link":"tpm"} + the other end
 //                       {"stop":true}
+// device, caller -> supervisor: {"protection":{…}}  {"ready":true}
 // core -> supervisor:   {"ready":true,"status":"…"}  {"alive":true} (the watchdog's sign of life)
 //                       {"overdue":"tpm"}  {"reloaded":true|false,"status":"…"}  {"stopped":true}
 // An end of file means the other side is gone: children leave at once.

@@ -19,9 +19,10 @@ class FairQueue {
 
   bool has_room(std::uint32_t caller) const {
     const auto lane = lanes_.find(caller);
-    return size_ < limit_ &&
-           (lane == lanes_.end() ? limit_per_caller_ > 0
-                                 : lane->second->items.size() < limit_per_caller_);
+    // Who waits for nothing always may: many callers who fill the whole shut nobody out, and there are no
+    // more of them than connections.
+    if (lane == lanes_.end()) return true;
+    return size_ < limit_ && lane->second->items.size() < limit_per_caller_;
   }
 
   // The bounds are has_room()'s, asked before.

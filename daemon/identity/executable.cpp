@@ -2,12 +2,15 @@
 
 #include <fcntl.h>
 #include <linux/limits.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
+#include <charconv>
 #include <string_view>
 
+#include "daemon/base/error.h"
 #include "daemon/base/posix.h"
 
 namespace holdfast::identity {
@@ -58,6 +61,39 @@ std::string executable_of(pid_t pid) {
                     named.stx_dev_major == running.stx_dev_major &&
                     named.stx_dev_minor == running.stx_dev_minor;
   return same ? std::string(path) : std::string();
+}
+
+// proc(5), fdinfo: "Pid:", which is -1 once it was reaped.
+pid_t pid_of(int pidfd) {
+  constexpr std::size_t most = 4096;
+  try {
+    const std::string text = read_file("/proc/self/fdinfo/" + std::to_string(pidfd), most);
+    constexpr std::string_view name = "\nPid:\t";
+    const auto at = text.find(name);
+    pid_t pid = 0;
+    if (at != std::string::npos)
+      std::from_chars(text.data() + at + name.size(), text.data() + text.size(), pid);
+    return pid;
+  } catch (const Error&) {
+    return 0;
+  }
+}
+
+std::string cgroup_of(pid_t pid) {
+  try {
+    return read_file("/proc/" + std::to_string(pid) + "/cgroup", kMaxCgroupText);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+Process process_of(int pidfd) {
+  const pid_t pid = pid_of(pidfd);
+  if (pid <= 0) return {};
+  Process process{executable_of(pid), cgroup_of(pid)};
+  // Alive now, so what was read was not about one that got its pid.
+  pollfd ended{pidfd, POLLIN, 0};
+  return ::poll(&ended, 1, 0) == 0 ? process : Process();
 }
 
 }  // namespace holdfast::identity

@@ -6,10 +6,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "daemon/base/error.h"
-#include "daemon/identity/executable.h"
 #include "daemon/identity/unit.h"
 #include "daemon/identity/user_name.h"
 
@@ -20,7 +21,6 @@
 namespace holdfast::identity {
 namespace {
 
-constexpr std::size_t kMaxCgroupText = 64 * 1024;
 constexpr std::size_t kMaxLabel = 4096;
 
 // Invalid where the kernel has no such option. Throws Error{not_permitted} if the process is gone
@@ -88,16 +88,6 @@ bool has_ended(int pidfd) {
   return rc != 0;
 }
 
-// Empty if it can't be read; then the process has ended, which the caller finds out, or /proc hides
-// it.
-std::string cgroup_text(pid_t pid) {
-  try {
-    return read_file("/proc/" + std::to_string(pid) + "/cgroup", kMaxCgroupText);
-  } catch (const Error&) {
-    return {};
-  }
-}
-
 }  // namespace
 
 Peer Peer::of(int socket) {
@@ -116,18 +106,29 @@ Peer Peer::of(int socket) {
   caller.gid = credentials.gid;
   caller.groups = peer_groups(socket);
   std::erase(caller.groups, caller.gid);
-  caller.user = user_name(caller.uid);
   caller.label = peer_label(socket);
-  if (!peer.pidfd_) return peer;  // the pid alone may be somebody else's by now
-
-  Units units = units_of(cgroup_text(caller.pid));
-  caller.unit = std::move(units.unit);
-  // A setuid program below another user's manager: that user chose the name, and is not this one.
-  if (units.user_manager == caller.uid) caller.user_unit = std::move(units.user_unit);
-  caller.exe = executable_of(caller.pid);
-  // Alive now, so alive while /proc was read, so what was read was about it.
+  peer.complete_ = !peer.pidfd_;  // the pid alone may be somebody else's by now
   peer.require_alive();
   return peer;
+}
+
+boost::asio::awaitable<void> Peer::complete(Processes& processes) {
+  if (complete_) co_return;
+  std::optional<Process> process = co_await processes.of(pidfd_.get());
+  require_alive();
+  if (!process) co_return;
+  Units units = units_of(process->cgroup);
+  group_ = std::move(units.group);
+  caller_.unit = std::move(units.unit);
+  // A setuid program below another user's manager: that user chose the name, and is not this one.
+  if (units.user_manager == caller_.uid) caller_.user_unit = std::move(units.user_unit);
+  caller_.exe = std::move(process->exe);
+  complete_ = true;
+}
+
+void Peer::name_user() {
+  if (std::exchange(named_, true)) return;
+  caller_.user = user_name(caller_.uid);
 }
 
 void Peer::require_alive() const {
@@ -148,10 +149,6 @@ std::string process_identity_gap() {
     return "the kernel has no SO_PEERPIDFD (Linux 6.5 or newer has), so a caller's unit and "
            "executable "
            "can't be known for certain";
-  if (cgroup_text(1).empty())
-    return "/proc hides other processes (hidepid=, ProtectProc=), so a caller's unit and "
-           "executable "
-           "can't be read";
   return {};
 }
 

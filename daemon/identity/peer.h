@@ -5,20 +5,34 @@
 
 #include <string>
 
+#include <boost/asio/awaitable.hpp>
+
 #include "daemon/base/caller.h"
 #include "daemon/base/posix.h"
+#include "daemon/identity/processes.h"
 
 namespace holdfast::identity {
 
 // Made once per connection; the pidfd then stands for the process.
 class Peer {
  public:
-  // Reads SO_PEERCRED, SO_PEERGROUPS, SO_PEERPIDFD, SO_PEERSEC and /proc, and only then checks that
-  // the process is alive, so that what was read was about it. Throws Error{not_permitted} for a pid
-  // ≤ 0, the overflow uid, and a process that has ended.
+  // What the socket knows: SO_PEERCRED, SO_PEERGROUPS, SO_PEERPIDFD, SO_PEERSEC. Throws
+  // Error{not_permitted} for a pid ≤ 0, the overflow uid, and a process that has ended.
   static Peer of(int socket);
 
   const Caller& caller() const { return caller_; }
+  // With whom the caller shares what one may have; see Units.
+  const std::string& group() const { return group_; }
+
+  // Is everything known that can be?
+  bool is_complete() const { return complete_; }
+  // Unit and executable, asked for until there is an answer. Then checks that the process is alive, so that
+  // what was read was about it. Throws Error{not_permitted} if it has ended.
+  boost::asio::awaitable<void> complete(Processes& processes);
+
+  // Looks the name of the uid up, once: before the first request and not before, for a connection that is
+  // turned away should not cost a look into the user database.
+  void name_user();
   // Is the process that connected still there? True where the kernel has no pidfd for us. 0.2 µs.
   bool alive() const;
   // Throws Error{not_permitted} unless alive(): before each request, for whoever inherited the socket of
@@ -27,6 +41,9 @@ class Peer {
 
  private:
   Caller caller_;
+  std::string group_;
+  bool complete_ = false;
+  bool named_ = false;
   UniqueFd pidfd_;
 };
 

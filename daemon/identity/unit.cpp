@@ -77,6 +77,15 @@ std::optional<uid_t> user_manager(std::string_view unit) {
   return uid;
 }
 
+// pam_systemd(8): the sessions and the manager of one user are below user.slice/user-UID.slice.
+std::string group_of(std::string_view path, const std::string& unit) {
+  constexpr std::string_view users = "user.slice/";
+  const std::string_view slice =
+      path.starts_with(users) ? first_component(path.substr(users.size())) : std::string_view();
+  if (slice.starts_with("user-") && slice.ends_with(".slice")) return std::string(slice);
+  return unit.empty() ? std::string(path) : unit;
+}
+
 bool has_controller(std::string_view list, std::string_view wanted) {
   for (;;) {
     const auto comma = list.find(',');
@@ -146,6 +155,7 @@ Units units_of(std::string_view cgroup_text) {
     drop_first(rest);
     units.user_unit = first_unit(rest);
   }
+  units.group = group_of(path->substr(1), units.unit);
   return units;
 }
 

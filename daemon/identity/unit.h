@@ -14,6 +14,9 @@ struct Units {
   std::string unit;                   // of the system manager: the first unit below the slices
   std::string user_unit;              // below user@UID.service, where the user chooses the names
   std::optional<uid_t> user_manager;  // that UID, where `unit` is a user manager
+  // With whom it shares what one caller may have: the slice of one user's logins, else the unit, else
+  // (a container without systemd) the cgroup. Empty in the root cgroup.
+  std::string group;
 };
 
 // Empty where the text has no unit, or is anything but what the kernel writes for a live process of

@@ -73,7 +73,10 @@ void judge_attribute(std::string_view name, const std::vector<Pattern>& patterns
   });
 }
 
-void judge_caller(const Grant& grant, const Caller& caller, Objections& objections) {
+enum class Exe { known, open };
+
+void judge_caller(const Grant& grant, const Caller& caller, Objections& objections,
+                  Exe exe = Exe::known) {
   const CallerRule& rule = grant.caller;
   const auto other_uid = [&] { return "caller: uid is " + std::to_string(caller.uid); };
   if (!rule.users.empty() && !holds(rule.users, caller.uid)) objections.add(other_uid);
@@ -84,11 +87,11 @@ void judge_caller(const Grant& grant, const Caller& caller, Objections& objectio
   if (objections.settled()) return;
   judge_attribute("unit", rule.units, caller.unit, objections);
   judge_attribute("user_unit", rule.user_units, caller.user_unit, objections);
-  judge_attribute("exe", rule.exes, caller.exe, objections);
+  if (exe == Exe::known) judge_attribute("exe", rule.exes, caller.exe, objections);
   judge_attribute("label", rule.labels, caller.label, objections);
   // A forced value with a hole in it would name somebody else, or nobody.
   for (const std::string& attribute : grant.filled_in)
-    if (caller.attribute(attribute).empty())
+    if (caller.attribute(attribute).empty() && (exe == Exe::known || attribute != "exe"))
       objections.add([&] { return "caller: " + attribute + " is not known, which set fills in"; });
 }
 
@@ -231,6 +234,12 @@ bool names_key(const Grant& grant, std::string_view key) {
 bool admits(const Grant& grant, const Caller& caller) {
   Objections found(Objections::Want::first);
   judge_caller(grant, caller, found);
+  return found.count() == 0;
+}
+
+bool may_admit(const Grant& grant, const Caller& caller) {
+  Objections found(Objections::Want::first);
+  judge_caller(grant, caller, found, Exe::open);
   return found.count() == 0;
 }
 

@@ -53,6 +53,8 @@ struct Grant {
 
 bool names_key(const Grant& grant, std::string_view key);
 bool admits(const Grant& grant, const Caller& caller);
+// As admits(), where the caller's executable is not known yet.
+bool may_admit(const Grant& grant, const Caller& caller);
 
 // Do caller, facts, skew and ttl match? (The key is the index's business.)
 bool answers(const Grant& grant, const Question& question);

@@ -270,7 +270,7 @@ std::vector<Grant> read_grants(const std::vector<Source>& sources) {
     }
     // The process part is config's to read, but a mistyped [[grant]] must not be lost here either.
     if (i == 0)
-      for (const std::string_view name : {"daemon", "audit", "device"}) root.known(name);
+      for (const std::string_view name : {"daemon", "audit", "limits", "device"}) root.known(name);
     root.finish();
   }
   return grants;

@@ -40,9 +40,15 @@ struct Policy::Rules {
   // both ascending, so that merged they are in file order.
   std::unordered_map<std::string, Indices, TextHash, std::equal_to<>> by_key;
   Indices by_pattern;
+  // By something that a grant's caller must have, so that 10,000 grants for others cost nothing.
+  std::unordered_map<uid_t, Indices> by_uid;
+  std::unordered_map<gid_t, Indices> by_gid;
+  std::unordered_map<std::string, Indices> by_unit;
+  Indices by_other;
 
   explicit Rules(std::vector<Grant> read) : grants(std::move(read)) {
     for (std::size_t i = 0; i < grants.size(); ++i) {
+      add_caller(i);
       const auto& keys = grants[i].keys;
       if (!std::ranges::all_of(keys, &Pattern::is_literal)) {
         by_pattern.push_back(i);
@@ -53,6 +59,30 @@ struct Policy::Rules {
         if (indices.empty() || indices.back() != i) indices.push_back(i);
       }
     }
+  }
+
+  void add_caller(std::size_t i) {
+    const CallerRule& rule = grants[i].caller;
+    if (!rule.users.empty() || !rule.uids.empty()) {
+      for (const uid_t uid : rule.users.empty() ? rule.uids : rule.users) by_uid[uid].push_back(i);
+    } else if (!rule.groups.empty() || !rule.gids.empty()) {
+      for (const gid_t gid : rule.groups.empty() ? rule.gids : rule.groups)
+        by_gid[gid].push_back(i);
+    } else if (!rule.units.empty() && std::ranges::all_of(rule.units, &Pattern::is_literal)) {
+      for (const Pattern& unit : rule.units) by_unit[unit.text()].push_back(i);
+    } else {
+      by_other.push_back(i);
+    }
+  }
+
+  template <class Map, class Id>
+  bool any_admits(const Map& map, const Id& id, const Caller& caller) const {
+    const auto found = map.find(id);
+    return found != map.end() && any_admits(found->second, caller);
+  }
+  bool any_admits(const Indices& indices, const Caller& caller) const {
+    return std::ranges::any_of(indices,
+                               [&](std::size_t i) { return may_admit(grants[i], caller); });
   }
 
   // Calls visit(index) for each grant that names the key, in file order, until it returns true.
@@ -129,6 +159,17 @@ bool Policy::names(const Caller& caller, std::string_view key) const {
   bool found = false;
   rules_->for_key(key, [&](std::size_t i) { return found = admits(rules_->grants[i], caller); });
   return found;
+}
+
+bool Policy::may_name(const Caller& caller) const {
+  const Rules& rules = *rules_;
+  return rules.any_admits(rules.by_uid, caller.uid, caller) ||
+         rules.any_admits(rules.by_gid, caller.gid, caller) ||
+         std::ranges::any_of(
+             caller.groups,
+             [&](gid_t gid) { return rules.any_admits(rules.by_gid, gid, caller); }) ||
+         rules.any_admits(rules.by_unit, caller.unit, caller) ||
+         rules.any_admits(rules.by_other, caller);
 }
 
 std::vector<std::string> Policy::grants_of(const Caller& caller) const {

@@ -59,6 +59,9 @@ class Policy {
 
   // Does some grant name this caller and this key, whatever the facts? For GET /v1/keys.
   bool names(const Caller& caller, std::string_view key) const;
+  // Does some grant name this caller, whatever program it runs? What a connection costs before its first
+  // request is bounded by this.
+  bool may_name(const Caller& caller) const;
   // Names of the grants whose `caller` matches, in file order.
   std::vector<std::string> grants_of(const Caller& caller) const;
 

@@ -20,8 +20,11 @@ class Admin final : public socket::Session {
   Admin(Service& service, const Store& store, int fd)
       : service_(service), keys_(service, store), peer_(identity::Peer::of(fd)) {}
 
+  awaitable<void> prepare() override { return peer_.complete(*service_.processes); }
+
   awaitable<Response> handle(Request request, std::string request_id) override {
     peer_.require_alive();
+    peer_.name_user();
     Parameters parameters;
     try {
       const auto& route = find_route<Entry>(kRoutes, request.method, request.path, parameters);

@@ -1,5 +1,7 @@
 #include "daemon/service/application.h"
 
+#include <unistd.h>
+
 #include "daemon/identity/peer.h"
 #include "daemon/serve.h"
 #include "daemon/service/documents.h"
@@ -17,9 +19,34 @@ class Application final : public socket::Session {
  public:
   Application(Service& service, int fd) : service_(service), peer_(identity::Peer::of(fd)) {}
 
+  // Root and ourselves too: who looks after the daemon is not shut out by those whom no grant names.
+  socket::Standing standing() const override {
+    const uid_t uid = peer_.caller().uid;
+    return {uid == 0 || uid == ::geteuid() || service_.policy->may_name(peer_.caller()),
+            peer_.group()};
+  }
+
+  awaitable<void> prepare() override { return peer_.complete(*service_.processes); }
+
   awaitable<Response> handle(Request request, std::string request_id) override {
     peer_.require_alive();
-    std::vector<std::string> parameters;
+    peer_.name_user();
+    return peer_.is_complete() ? answer(std::move(request), std::move(request_id))
+                               : answer_late(std::move(request), std::move(request_id));
+  }
+
+ private:
+  using Parameters = std::vector<std::string>;
+  using Handler = awaitable<Response> (Application::*)(Request, std::string, Parameters);
+
+  // Nobody could say who this is when it connected.
+  awaitable<Response> answer_late(Request request, std::string request_id) {
+    co_await peer_.complete(*service_.processes);
+    co_return co_await answer(std::move(request), std::move(request_id));
+  }
+
+  awaitable<Response> answer(Request request, std::string request_id) {
+    Parameters parameters;
     try {
       const auto& route = find_route<Handler>(kRoutes, request.method, request.path, parameters);
       return (this->*route.handler)(std::move(request), std::move(request_id),
@@ -28,10 +55,6 @@ class Application final : public socket::Session {
       return answer_method_not_allowed(error, request_id);
     }
   }
-
- private:
-  using Parameters = std::vector<std::string>;
-  using Handler = awaitable<Response> (Application::*)(Request, std::string, Parameters);
 
   awaitable<Response> version(Request, std::string, Parameters) {
     co_return json_response(version_document());

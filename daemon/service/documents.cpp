@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "daemon/base/openssl.h"
+#include "daemon/base/protection.h"
 #include "daemon/identity/peer.h"
 #include "daemon/key/jwk.h"
 
@@ -31,6 +32,22 @@ std::optional<Algorithm> only_algorithm(KeyType type) {
   return std::nullopt;
 }
 
+// What each process found of itself; this one looks now.
+json::array process_entries(const Service& service, json::array& reasons) {
+  std::map<std::string, json::object> all = service.protections;
+  const Protection own = own_protection(service.landlock);
+  all["core"] = to_json(own, gaps_in(own, {}));
+  json::array entries;
+  for (auto& [name, protection] : all) {
+    for (const json::value& gap : protection["gaps"].as_array())
+      reasons.emplace_back("process " + name + ": " + std::string(gap.as_string()));
+    json::object entry{{"name", name}};
+    for (auto& [field, value] : protection) entry[field] = value;
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
 }  // namespace
 
 json::object version_document() {
@@ -39,6 +56,7 @@ json::object version_document() {
 
 json::object health_document(const Service& service, bool names_keys) {
   json::array devices, reasons;
+  json::array processes = process_entries(service, reasons);
   std::size_t usable = 0;
   for (const auto& [name, device] : service.devices) {
     const bool ready = device->state() == device::State::ready;
@@ -58,9 +76,11 @@ json::object health_document(const Service& service, bool names_keys) {
   if (behind != std::chrono::seconds(0))
     reasons.emplace_back("clock: it went back by " + std::to_string(behind.count()) +
                          " s; set it right, or run `holdfast clock accept`");
-  const std::string gap = identity::process_identity_gap();
-  if (!gap.empty() && service.policy->needs_process_identity())
-    reasons.emplace_back("identity: " + gap);
+  if (service.policy->needs_process_identity()) {
+    const std::string kernel = identity::process_identity_gap();
+    const std::string gap = kernel.empty() ? service.processes->gap() : kernel;
+    if (!gap.empty()) reasons.emplace_back("identity: " + gap);
+  }
   for (const auto& [name, key] : service.catalogue.all()) {
     if (!key->damage.empty())
       reasons.emplace_back(names_keys
@@ -85,7 +105,8 @@ json::object health_document(const Service& service, bool names_keys) {
           {"notes", std::move(notes)},
           {"version", HOLDFAST_VERSION},
           {"policy_digest", service.policy->digest()},
-          {"devices", std::move(devices)}};
+          {"devices", std::move(devices)},
+          {"processes", std::move(processes)}};
 }
 
 json::object whoami_document(const Service& service, const Caller& caller) {

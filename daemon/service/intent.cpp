@@ -49,7 +49,7 @@ awaitable<Signed> sign_sigv4(Service& service, std::uint32_t uid,
   // Not if the key was changed or replaced while the device worked: its name may mean another by
   // now.
   if (cached == nullptr && service.catalogue.find(key.name).get() == &key)
-    service.signing_keys.put(key.name, version.number, bytes.scope, std::move(derived), now);
+    service.signing_keys.put(uid, key.name, version.number, bytes.scope, std::move(derived), now);
   const std::string hex = to_hex(signature.view());
   co_return Signed{
       request.reply(bytes, hex), sha256(bytes.string_to_sign), sha256(signature.view()), {}};

@@ -14,7 +14,8 @@ Service::Service(boost::asio::io_context& io, config::Config configuration,
       policy(std::move(rules)),
       limiter(*policy),
       catalogue(std::move(keys)),
-      device_record(config.state_dir + "/devices.json") {}
+      device_record(config.state_dir + "/devices.json"),
+      processes(identity::Processes::make(io)) {}
 
 device::Client& Service::device(const std::string& name) const {
   const auto at = devices.find(name);

@@ -11,8 +11,10 @@
 
 #include "daemon/audit/writer.h"
 #include "daemon/base/clock.h"
+#include "daemon/base/json.h"
 #include "daemon/config/config.h"
 #include "daemon/device/client.h"
+#include "daemon/identity/processes.h"
 #include "daemon/key/catalogue.h"
 #include "daemon/key/store.h"
 #include "daemon/key/verify.h"
@@ -50,6 +52,10 @@ struct Service {
   Verifier verifier;
   LostVersions lost;
   RecentRequests recent;
+  std::unique_ptr<identity::Processes> processes;
+  int landlock = 0;  // of this process
+  // What the other processes found of themselves, by name.
+  std::map<std::string, json::object> protections;
   // (operation, code) -> answered requests.
   std::map<std::pair<std::string, std::string>, std::uint64_t> answered;
 };

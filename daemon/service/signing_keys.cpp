@@ -1,6 +1,8 @@
 #include "daemon/service/signing_keys.h"
 
+#include <algorithm>
 #include <iterator>
+#include <ranges>
 
 namespace holdfast {
 namespace {
@@ -24,8 +26,8 @@ const Secret* SigningKeys::find(const std::string& key, std::uint32_t version,
   return &entries_.front().signing_key;
 }
 
-void SigningKeys::put(const std::string& key, std::uint32_t version, const std::string& scope,
-                      Secret signing_key, SteadyTime now) {
+void SigningKeys::put(std::uint32_t caller, const std::string& key, std::uint32_t version,
+                      const std::string& scope, Secret signing_key, SteadyTime now) {
   std::string id = id_of(key, version, scope);
   if (const auto at = index_.find(id); at != index_.end()) erase(at->second);
   // Nobody may ask for an ended one again, and it would stay.
@@ -33,8 +35,9 @@ void SigningKeys::put(const std::string& key, std::uint32_t version, const std::
     const auto entry = at++;
     if (now - entry->made >= kLifetime) erase(entry);
   }
-  if (entries_.size() == kLimit) erase(std::prev(entries_.end()));
-  entries_.push_front({key, id, std::move(signing_key), now});
+  if (entries_.size() == kLimit) evict();
+  entries_.push_front({caller, key, id, std::move(signing_key), now});
+  ++by_caller_[caller];
   index_.emplace(std::move(id), entries_.begin());
 }
 
@@ -45,7 +48,15 @@ void SigningKeys::forget(const std::string& key) {
   }
 }
 
+void SigningKeys::evict() {
+  const auto most =
+      std::ranges::max_element(by_caller_, {}, [](const auto& one) { return one.second; });
+  const auto oldest = std::ranges::find(std::views::reverse(entries_), most->first, &Entry::caller);
+  erase(std::prev(oldest.base()));
+}
+
 void SigningKeys::erase(Entries::iterator at) {
+  if (const auto own = by_caller_.find(at->caller); --own->second == 0) by_caller_.erase(own);
   index_.erase(at->id);
   entries_.erase(at);
 }

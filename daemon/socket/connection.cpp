@@ -27,27 +27,18 @@ constexpr std::size_t kMaxDiscarded = 1024 * 1024;
 
 Connection::Connection(std::shared_ptr<State> state, asio::io_context& loop, UniqueFd fd,
                        Sender sender, bool admitted)
-    : state_(std::move(state)), socket_(loop, fd.release()), sender_(sender), admitted_(admitted) {
+    : state_(std::move(state)), socket_(loop, fd.release()), sender_(sender) {
   state_->guests.push_back(*this);
-  if (admitted_) {
-    ++state_->admitted;
-    ++state_->admitted_by_uid[sender_.uid()];
-  } else {
+  if (admitted)
+    place_.emplace(state_->accounts, sender_.uid());
+  else
     ++state_->refused;
-  }
 }
 
 Connection::~Connection() {
   session_.reset();
   unlink();
-  hold(0);
-  if (admitted_) {
-    --state_->admitted;
-    const auto own = state_->admitted_by_uid.find(sender_.uid());
-    if (--own->second == 0) state_->admitted_by_uid.erase(own);
-  } else {
-    --state_->refused;
-  }
+  if (!place_) --state_->refused;
   if (state_->stopping && state_->guests.empty()) {
     state_->sweep_timer.cancel();
     state_->drained.cancel();
@@ -69,17 +60,40 @@ void Connection::set_deadline(std::chrono::milliseconds from_now) {
 }
 
 void Connection::hold(std::size_t bytes) {
-  if (bytes > held_ && state_->buffered - held_ + bytes > state_->limits.buffered_bytes)
+  if (!place_->hold(bytes))
     throw Error(ErrorKind::overloaded, "too many requests are under way; try again later");
-  state_->buffered = state_->buffered - held_ + bytes;
-  held_ = bytes;
+}
+
+asio::awaitable<bool> Connection::join() {
+  ++state_->preparing;
+  std::exception_ptr failure;
+  try {
+    co_await session_->prepare();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  --state_->preparing;
+  state_->prepared.cancel();
+  if (failure) std::rethrow_exception(failure);
+  if (place_->join(session_->standing())) co_return true;
+  session_.reset();
+  place_.reset();
+  ++state_->refused;
+  co_return false;
 }
 
 asio::awaitable<bool> Connection::wait(descriptor_base::wait_type what) {
   waiting_ = true;
   const auto [ec] = co_await socket_.async_wait(what, kNoThrow);
   waiting_ = false;
-  co_return !ec && !expired_;
+  if (ec || expired_) co_return false;
+  if (what == descriptor_base::wait_read) co_await take_turn();
+  co_return true;
+}
+
+asio::awaitable<void> Connection::take_turn() {
+  Turn& turn = place_ ? place_->turn() : state_->refused_turn;
+  if (!state_->turns.take(turn)) co_await state_->turns.wait(turn);
 }
 
 asio::awaitable<bool> Connection::read() {
@@ -202,11 +216,11 @@ asio::awaitable<void> Connection::run(std::shared_ptr<Connection> connection) {
   State& state = *self.state_;
   if (state.stopping) co_return;
   std::optional<Error> refusal;
-  if (!self.admitted_) {
-    refusal.emplace(ErrorKind::overloaded, "too many connections; try again later");
-  } else {
+  if (self.place_) {
     try {
       self.session_ = state.accept(self.socket_.native_handle());
+      const bool joined = co_await self.join();
+      if (!joined && state.refused > kRefusedAtOnce) co_return;
     } catch (const Error& error) {
       refusal = error;
     } catch (const std::exception& exception) {
@@ -214,6 +228,7 @@ asio::awaitable<void> Connection::run(std::shared_ptr<Connection> connection) {
       refusal.emplace(ErrorKind::internal, "the daemon's log says more");
     }
   }
+  if (!self.place_) refusal.emplace(ErrorKind::overloaded, "too many connections; try again later");
   for (unsigned in_a_row = 1; !refusal; ++in_a_row) {
     std::optional<Request> request;
     try {
@@ -233,6 +248,7 @@ asio::awaitable<void> Connection::run(std::shared_ptr<Connection> connection) {
     const bool keep_alive = wants_more && !state.stopping;
     const bool sent = co_await self.send(serialize(response, keep_alive, head));
     if (!sent || !keep_alive) co_return;
+    if (!self.unread_.empty()) co_await self.take_turn();
     if (in_a_row % kTurn == 0)
       co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
   }

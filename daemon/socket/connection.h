@@ -3,6 +3,8 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include <optional>
+
 #include "daemon/socket/sender.h"
 #include "daemon/socket/state.h"
 
@@ -31,8 +33,14 @@ class Connection final : public Guest {
   boost::asio::awaitable<bool> send(std::string reply);
   // Answers and closes so that the answer can be read: what the client still sends is thrown away.
   boost::asio::awaitable<void> refuse(Error error);
+  // Lets others go first, where this connection's caller had its turns.
+  boost::asio::awaitable<void> take_turn();
   // Waits until the socket is ready; false if the deadline passed or the wait was interrupted.
   boost::asio::awaitable<bool> wait(boost::asio::posix::descriptor_base::wait_type what);
+
+  // Finds out who connected and counts the connection with those it belongs to. False where there is no
+  // room among them: it is then one of the refused.
+  boost::asio::awaitable<bool> join();
 
   std::string_view unread() const { return {unread_.data(), unread_.size()}; }
   void set_deadline(std::chrono::milliseconds from_now);
@@ -42,12 +50,11 @@ class Connection final : public Guest {
   std::shared_ptr<State> state_;
   boost::asio::posix::stream_descriptor socket_;
   Sender sender_;
-  bool admitted_;
+  std::optional<Place> place_;  // none: refused
   bool expired_ = false;
   bool waiting_ = false;
   SteadyTime deadline_ = SteadyTime::max();
   Buffer unread_;
-  std::size_t held_ = 0;
   std::unique_ptr<Session> session_;
 };
 

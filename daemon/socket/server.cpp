@@ -20,7 +20,8 @@ using namespace std::chrono_literals;
 constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 
 constexpr int kBacklog = 4096;
-constexpr int kAcceptsAtOnce = 16;
+// Before others have their turn: looks into the backlog, the last at the first client that is still there.
+constexpr int kLooksAtOnce = 16;
 constexpr auto kRetryAccept = 100ms;
 
 // Often enough that a deadline is kept within a quarter of itself, rarely enough to cost nothing.
@@ -38,12 +39,15 @@ asio::awaitable<void> sweep(std::shared_ptr<State> state) {
   state->sweeping = false;
 }
 
+// A flood of clients that connect and leave must not fill the backlog, so they cost nothing more.
+bool has_left(int socket) {
+  char byte;
+  return ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 void admit(asio::io_context& loop, const std::shared_ptr<State>& state, UniqueFd fd) {
   const Sender sender(fd.get());
-  const auto own = state->admitted_by_uid.find(sender.uid());
-  const bool admitted =
-      state->admitted < state->limits.connections &&
-      (own == state->admitted_by_uid.end() || own->second < state->limits.connections_per_uid);
+  const bool admitted = state->accounts.admits(sender.uid());
   if (!admitted && state->refused >= kRefusedAtOnce) return;
   auto connection = std::make_shared<Connection>(state, loop, std::move(fd), sender, admitted);
   asio::co_spawn(loop, Connection::run(std::move(connection)), asio::detached);
@@ -52,10 +56,15 @@ void admit(asio::io_context& loop, const std::shared_ptr<State>& state, UniqueFd
 
 asio::awaitable<void> accept_all(asio::io_context& loop, std::shared_ptr<State> state) {
   while (!state->stopping) {
+    if (state->preparing >= kPreparedAtOnce) {
+      co_await state->prepared.async_wait(kNoThrow);
+      continue;
+    }
     co_await state->listener.async_wait(asio::posix::descriptor_base::wait_read, kNoThrow);
-    for (int i = 0; i < kAcceptsAtOnce && !state->stopping; ++i) {
+    for (int i = 0; i < kLooksAtOnce && !state->stopping; ++i) {
       UniqueFd fd(::accept4(state->listener.native_handle(), nullptr, nullptr,
                             SOCK_NONBLOCK | SOCK_CLOEXEC));
+      if (fd && has_left(fd.get())) continue;
       if (!fd && (errno == EINTR || errno == ECONNABORTED)) continue;
       if (!fd && errno == EAGAIN) break;
       if (!fd) {
@@ -71,6 +80,7 @@ asio::awaitable<void> accept_all(asio::io_context& loop, std::shared_ptr<State> 
       } catch (const std::exception& exception) {
         log::error("connection_dropped", {{"what", exception.what()}});
       }
+      break;
     }
   }
 }
@@ -88,7 +98,7 @@ class UnixServer final : public Server {
     while (!state->guests.empty()) co_await state->drained.async_wait(kNoThrow);
   }
 
-  std::size_t connections() const override { return state_->admitted; }
+  std::size_t connections() const override { return state_->accounts.connections(); }
 
  private:
   void close() {
@@ -96,6 +106,7 @@ class UnixServer final : public Server {
     boost::system::error_code ignored;
     state_->listener.close(ignored);
     state_->retry_timer.cancel();
+    state_->prepared.cancel();
     for (Guest& guest : state_->guests) guest.interrupt();
     if (state_->guests.empty()) state_->sweep_timer.cancel();
   }

@@ -2,7 +2,6 @@
 // requests within their deadline, and asks a Session for the answer.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -11,7 +10,9 @@
 #include <boost/asio/io_context.hpp>
 
 #include "daemon/base/posix.h"
+#include "daemon/socket/accounts.h"
 #include "daemon/socket/http.h"
+#include "daemon/socket/limits.h"
 
 namespace holdfast::socket {
 
@@ -22,15 +23,10 @@ class Session {
   // Answers one request; pipelined requests come one after the other. `request_id` is the header's
   // X-Request-Id, which the server adds. What it throws becomes a problem document.
   virtual boost::asio::awaitable<Response> handle(Request request, std::string request_id) = 0;
-};
-
-struct Limits {
-  std::chrono::milliseconds request_deadline{5000};  // from a request's first byte to its last
-  std::chrono::milliseconds idle{60'000};            // between requests
-  std::size_t connections = 4096;
-  std::size_t connections_per_uid = 1024;
-  std::size_t buffered_bytes =
-      16 * 1024 * 1024;  // of requests partly read or under way, all together
+  // Before the first request: finds out who connected; then with whom that one is counted. What
+  // prepare() throws becomes a problem document.
+  virtual boost::asio::awaitable<void> prepare() { co_return; }
+  virtual Standing standing() const { return {}; }
 };
 
 // On the event loop's thread alone.

@@ -131,6 +131,7 @@ void Process::spawn() {
 void Process::start() {
   started_ = std::chrono::steady_clock::now();
   ready = false;
+  protection = nullptr;
   killed_ = false;
   try {
     spawn();

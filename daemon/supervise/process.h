@@ -54,7 +54,8 @@ class Process {
   // Once exit_fd() is readable: reaps, logs how it ended, and sets next_start().
   std::optional<Ending> reap();
 
-  bool ready = false;  // it said so, since its last start
+  bool ready = false;      // it said so, since its last start
+  json::value protection;  // what it found of itself, since its last start
 
  private:
   void spawn();

@@ -13,6 +13,7 @@
 
 #include "daemon/base/error.h"
 #include "daemon/base/log.h"
+#include "daemon/base/protection.h"
 #include "daemon/supervise/notify.h"
 
 namespace holdfast::supervise {
@@ -47,6 +48,13 @@ std::vector<std::string> device_command(const config::Device& device,
   return command;
 }
 
+std::vector<std::string> caller_command(const config::Config& config) {
+  std::vector<std::string> command{find_program("holdfast-caller"), "--log-level",
+                                   config.log_level};
+  if (!config.user.empty()) command.insert(command.end(), {"--user", config.user});
+  return command;
+}
+
 bool flag(const json::object& body, std::string_view name) {
   const json::value* value = body.if_contains(name);
   return value != nullptr && value->is_bool() && value->get_bool();
@@ -66,6 +74,7 @@ Supervisor::Supervisor(config::Config config, RuntimeFolder folder, std::vector<
       listeners_(std::move(listeners)),
       ready_fd_(std::move(ready_fd)),
       core_("core", {find_program("holdfast-core"), "--config", config_.path}, folder_.lock()),
+      caller_("caller", caller_command(config_)),
       watchdog_(watchdog_interval()) {
   for (const config::Device& device : config_.devices)
     devices_.push_back(std::make_unique<Process>(device.name, device_command(device, config_)));
@@ -79,6 +88,7 @@ Supervisor::Supervisor(config::Config config, RuntimeFolder folder, std::vector<
 int Supervisor::run() {
   notify_status("starting");
   for (const auto& device : devices_) start(*device);
+  start(caller_);
   start(core_);
   while (phase_ != Phase::over) wait();
   remove_listeners(listeners_);
@@ -86,7 +96,7 @@ int Supervisor::run() {
 }
 
 std::vector<Process*> Supervisor::all() {
-  std::vector<Process*> processes{&core_};
+  std::vector<Process*> processes{&core_, &caller_};
   for (const auto& device : devices_) processes.push_back(device.get());
   return processes;
 }
@@ -99,18 +109,35 @@ void Supervisor::start(Process& process) {
   core_spoke_ = false;
   for (const Listener& listener : listeners_)
     core_.tell({{"listen", listener.kind}}, {listener.socket.get()});
-  for (const auto& device : devices_) link(*device);
+  // Ours allow all that the others' need: what a process may use and what it may do are its own.
+  const Protection own = own_protection(0);
+  core_.tell({{"process", "supervisor"},
+              {"protection", to_json(own, gaps_in(own, {false, false, ~0ULL}))}});
+  for (Process* other : all()) {
+    if (other == &core_) continue;
+    link(*other);
+    tell_protection(*other);
+  }
+}
+
+void Supervisor::tell_protection(const Process& process) {
+  if (process.protection.is_null()) return;
+  core_.tell({{"process", (is_device(process) ? "device " : "") + process.name()},
+              {"protection", process.protection}});
 }
 
 // A new pair for both: a link never outlives one of its ends.
-void Supervisor::link(Process& device) {
-  if (!core_.running() || !device.running()) return;
+void Supervisor::link(Process& process) {
+  if (!core_.running() || !process.running()) return;
   std::array<int, 2> pair{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0)
     throw_errno(ErrorKind::internal, "socketpair");
   const UniqueFd ends[2] = {UniqueFd(pair[0]), UniqueFd(pair[1])};
-  if (device.tell({{"link", device.name()}}, {ends[0].get()}))
-    core_.tell({{"link", device.name()}}, {ends[1].get()});
+  if (!process.tell({{"link", process.name()}}, {ends[0].get()})) return;
+  if (is_device(process))
+    core_.tell({{"link", process.name()}}, {ends[1].get()});
+  else
+    core_.tell({{"callers", true}}, {ends[1].get()});
 }
 
 // One turn. What a process said is heard before its end is.
@@ -136,6 +163,7 @@ int Supervisor::timeout() const {
   SteadyTime next = now() + 60s;
   if (phase_ == Phase::running) {
     next = std::min(next, core_.running() ? core_deadline() : core_.next_start());
+    if (!caller_.running()) next = std::min(next, caller_.next_start());
     for (const auto& device : devices_)
       if (!device->running()) next = std::min(next, device->next_start());
     if (watchdog_) next = std::min(next, next_watchdog_);
@@ -189,6 +217,10 @@ void Supervisor::hear(Process& process) {
   if (!message) return;
   if (&process == &core_) return hear_core(message->body);
   if (flag(message->body, "ready")) process.ready = true;
+  if (const json::value* protection = message->body.if_contains("protection")) {
+    process.protection = *protection;
+    tell_protection(process);
+  }
 }
 
 void Supervisor::hear_core(const json::object& body) {
@@ -246,7 +278,7 @@ void Supervisor::reload() {
     const config::Config fresh = config::parse(config::read_files(config_.path));
     if (fresh != config_)
       log::warning("restart_needed",
-                   {{"why", "[daemon], [audit] and [[device]] are read at start only"}});
+                   {{"why", "[daemon], [audit], [limits] and [[device]] are read at start only"}});
   } catch (const Error&) {
     // The core reads the same files, keeps what runs, and says what is wrong.
   }
@@ -272,6 +304,7 @@ void Supervisor::stop_devices() {
   phase_ = Phase::devices_stopping;
   stop_deadline_ = now() + kDevicesStop;
   core_.kill();
+  caller_.tell({{"stop", true}});
   for (const auto& device : devices_) device->tell({{"stop", true}});
   const auto processes = all();
   if (std::none_of(processes.begin(), processes.end(), [](Process* p) { return p->running(); }))

@@ -29,7 +29,8 @@ class Supervisor {
 
   std::vector<Process*> all();
   void start(Process& process);
-  void link(Process& device);
+  void link(Process& process);
+  void tell_protection(const Process& process);
   void wait();
   int timeout() const;
   void take_signals();
@@ -38,6 +39,9 @@ class Supervisor {
   void stop_devices();
   void hear(Process& process);
   void hear_core(const json::object& body);
+  bool is_device(const Process& process) const {
+    return &process != &core_ && &process != &caller_;
+  }
   void became_ready(const std::string& status);
   void ended(Process& process, const Ending& ending);
   void keep_time();
@@ -49,6 +53,7 @@ class Supervisor {
   UniqueFd ready_fd_;
   UniqueFd signals_;
   Process core_;
+  Process caller_;
   std::vector<std::unique_ptr<Process>> devices_;
 
   Phase phase_ = Phase::running;

@@ -94,6 +94,7 @@ class Dev {
       environment_.emplace_back("PATH", path_with_us());
       return run_program();
     }
+    tell_reasons();
     announce(context);
     while (!stopped_) {
       wait_for_event(-1, -1);
@@ -168,6 +169,13 @@ class Dev {
       check_parts();
     }
     return !stopped_;
+  }
+
+  // What is off on this machine, such as Landlock on an old kernel.
+  void tell_reasons() {
+    const Reply health = Client::application(folder_.runtime + "/holdfast.sock").get("/v1/health");
+    for (const json::value& reason : health.object().at("reasons").as_array())
+      note("holdfast: " + plain(reason));
   }
 
   void announce(const Context& context) {

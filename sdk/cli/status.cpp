@@ -28,6 +28,17 @@ void show_whoami(const Context& context) {
     note("no grant names you: ask an administrator for one, see `holdfast policy --help`");
 }
 
+void show_processes(const json::array& processes) {
+  Table table({"PROCESS", "SECCOMP", "LANDLOCK", "DUMPABLE", "LOCKED KIB", "CAPABILITIES"});
+  for (const json::value& entry : processes) {
+    const json::object& process = entry.as_object();
+    table.add({field(process, "name"), field(process, "seccomp"), field(process, "landlock"),
+               field(process, "dumpable"), field(process, "locked_kib"),
+               field(process, "capabilities")});
+  }
+  print("\n" + table.text());
+}
+
 void show_health(Context& context) {
   const Reply reply = Client::application(context.socket).get("/v1/health");
   const json::object& health = reply.object();
@@ -46,6 +57,8 @@ void show_health(Context& context) {
                field(device, "software"), field(device, "sessions")});
   }
   print("\n" + table.text());
+  if (const auto* processes = health.if_contains("processes"); processes && processes->is_array())
+    show_processes(processes->as_array());
 }
 
 void show_version(const Context& context) {

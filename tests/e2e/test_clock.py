@@ -36,7 +36,7 @@ class Machine:
     """A daemon whose clock the test sets, with a key of each use."""
 
     def __init__(self, folder, tcti):
-        self.clock = Clock(os.path.join(folder, "bin"))
+        self.clock = Clock(os.path.join(folder, "d", "bin"))  # where the core may read
         self.daemon = Daemon(os.path.join(folder, "d"), tcti, GRANT, supervisor=self.clock.supervisor)
         self.daemon.import_aws("aws", "AKIACLOCK", SECRET)
         self.daemon.create_key("tokens", use="jwt")

@@ -92,7 +92,7 @@ TEST(Config, NamesFileLineAndRemedyOfEachFault) {
     const char* remedy;
   } faults[] = {
       {"[demon]\n",
-       "/etc/h.toml:1: ", "demon is not known here; known: grant, daemon, audit, device"},
+       "/etc/h.toml:1: ", "demon is not known here; known: grant, daemon, audit, limits, device"},
       {"\nlog_level = \"info\"\n", "/etc/h.toml:2: ", "is not known here"},
       {"[daemon]\nstate_dri = \"/x\"\n", "/etc/h.toml:2: ", "daemon: state_dri is not known here"},
       {"[daemon]\nstate_dir = 1\n", "/etc/h.toml:2: ", "has to be a string"},
@@ -126,6 +126,23 @@ TEST(Config, NamesFileLineAndRemedyOfEachFault) {
     EXPECT_THAT(complaint(fault.text), StartsWith(fault.where)) << fault.text;
     EXPECT_THAT(complaint(fault.text), HasSubstr(fault.remedy)) << fault.text;
   }
+}
+
+TEST(Config, LimitsOfFewerConnectionsAreTheSamePartsOfThem) {
+  const Limits usual = parse_text("").limits;
+  EXPECT_EQ(usual.connections, 4096u);
+  EXPECT_EQ(usual.connections_per_user, 1024u);
+  EXPECT_EQ(usual.connections_without_grant, 64u);
+  const Limits few = parse_text("[limits]\nconnections = 100\n").limits;
+  EXPECT_EQ(few.connections_per_user, 25u);
+  EXPECT_EQ(few.connections_without_grant, 1u);
+  const Limits one =
+      parse_text("[limits]\nconnections = 10000\nconnections_per_user = 10000\n").limits;
+  EXPECT_EQ(one.connections_per_user, 10'000u);
+  EXPECT_EQ(one.connections_without_grant, 64u);
+  EXPECT_THAT(complaint("[limits]\nconnections = 100\nconnections_per_user = 101\n"),
+              HasSubstr("from 1 to 100"));
+  EXPECT_THAT(complaint("[limits]\nconnections = 0\n"), HasSubstr("from 1 to 65536"));
 }
 
 TEST(Config, RefusesARuntimeDirWhoseSocketsWouldNotFit) {

@@ -43,17 +43,22 @@ TEST(DeviceQueue, ACallerThatComesBackAfterEachAnswerGetsEverySecondTurn) {
   EXPECT_GE(served, 45);
 }
 
-TEST(DeviceQueue, ACallerAtItsBoundLeavesRoomForOthersAndNobodyPassesTheWholeBound) {
-  FairQueue<int> queue(3, 2);
+TEST(DeviceQueue, ACallerAtItsBoundLeavesRoomForOthers) {
+  FairQueue<int> queue(10, 2);
   queue.push(1, 0);
   queue.push(1, 0);
   EXPECT_FALSE(queue.has_room(1));
   EXPECT_TRUE(queue.has_room(2));
-  queue.push(2, 0);
-  EXPECT_FALSE(queue.has_room(2));
-  EXPECT_FALSE(queue.has_room(3));
-  queue.pop();
+}
+
+TEST(DeviceQueue, CallersWhoFillItShutNobodyOut) {
+  FairQueue<int> queue(4, 2);
+  for (const std::uint32_t flooder : {1, 2})
+    for (int i = 0; i < 2; ++i) queue.push(flooder, 0);
   EXPECT_TRUE(queue.has_room(3));
+  queue.push(3, 0);
+  EXPECT_FALSE(queue.has_room(3)) << "one beyond the whole bound, for each who had none";
+  EXPECT_FALSE(queue.has_room(1));
 }
 
 TEST(DeviceQueue, WhatComesAgainIsItsCallersNext) {

@@ -1,3 +1,4 @@
 holdfast_unit(identity
   SOURCES identity_unit_test.cpp identity_peer_test.cpp identity_namespace_test.cpp
-  LIBRARIES holdfast_identity PkgConfig::systemd PkgConfig::seccomp)
+    identity_processes_test.cpp
+  LIBRARIES holdfast_identity holdfast_executable PkgConfig::systemd PkgConfig::seccomp)

@@ -28,7 +28,8 @@ TEST(Peer, IsTheProcessThatConnected) {
   const Listener listener;
   const UniqueFd client = listener.connect();
   const UniqueFd served = listener.accept();
-  const Peer peer = Peer::of(served.get());
+  Peer peer = Peer::of(served.get());
+  peer.name_user();
   EXPECT_EQ(peer.caller().pid, ::getpid());
   EXPECT_EQ(peer.caller().uid, ::geteuid());
   EXPECT_EQ(peer.caller().gid, ::getegid());
@@ -53,7 +54,8 @@ TEST(Peer, HasItsUidGroupsAndUserName) {
     return fd ? 0 : 1;
   });
   const UniqueFd served = listener.accept();
-  const Peer peer = Peer::of(served.get());
+  Peer peer = Peer::of(served.get());
+  peer.name_user();
   EXPECT_EQ(peer.caller().pid, child);
   EXPECT_EQ(peer.caller().uid, 1u);
   EXPECT_EQ(peer.caller().gid, 1999u);
@@ -210,7 +212,10 @@ TEST(Peer, HasTheUserUnitOnlyOfItsOwnManager) {
       return 0;
     });
     const UniqueFd served = listener.accept();
-    const Peer peer = Peer::of(served.get());
+    Peer peer = Peer::of(served.get());
+    EXPECT_FALSE(peer.is_complete());
+    complete(peer);
+    EXPECT_TRUE(peer.is_complete());
     EXPECT_EQ(peer.caller().unit, "user@1000.service");
     EXPECT_EQ(peer.caller().user_unit, uid == 1000 ? "mail.service" : "");
     leash.release();

@@ -151,6 +151,26 @@ TEST(Unit, IsEmptyWhereTheTextIsOdd) {
   EXPECT_EQ(units_of(std::string_view("0::/a.\0service\n", 15)).unit, "");
 }
 
+// Threat row 19: whoever makes uids or cgroups of its own stays one caller.
+TEST(Group, IsAUsersSliceAUnitOrAContainer) {
+  const std::vector<std::pair<const char*, const char*>> cases = {
+      {"/", ""},
+      {"/user.slice/user-1000.slice/session-3.scope", "user-1000.slice"},
+      {"/user.slice/user-1000.slice/user@1000.service/app.slice/a.service", "user-1000.slice"},
+      {"/user.slice/user-1000.slice/user@1000.service/user.slice/podman-1.scope/container",
+       "user-1000.slice"},
+      {"/user.slice/x.service", "x.service"},
+      {"/system.slice/orders.service", "orders.service"},
+      {"/system.slice/orders.service/worker/1", "orders.service"},
+      {"/system.slice/docker-0abc.scope/inner", "docker-0abc.scope"},
+      {"/kubepods.slice/kubepods-podx.slice/cri-containerd-0abc.scope",
+       "cri-containerd-0abc.scope"},
+      {"/docker/0abc", "docker/0abc"},
+      {"/../other", ""},
+  };
+  for (const auto& [path, group] : cases) EXPECT_EQ(units_of(unified(path)).group, group) << path;
+}
+
 TEST(UserManager, IsKnownByAPlainUid) {
   EXPECT_EQ(units_of(unified("/user.slice/user@1000.service/a.service")).user_manager, 1000u);
   EXPECT_EQ(units_of(unified("/user.slice/user@0.service/a.service")).user_manager, 0u);

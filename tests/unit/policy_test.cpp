@@ -506,5 +506,32 @@ TEST(Policy, CostsNoMoreWithTenThousandGrants) {
   EXPECT_LT(cost_of_many, 3 * cost_of_few + 2us);
 }
 
+// Threat row 19: what a connection may cost before it has said anything.
+TEST(Policy, MayNameACallerWhateverItExecutes) {
+  const auto policy = load(grant("by-uid", "\"a\"", "uid = 1001, exe = \"/usr/bin/orders\"") +
+                           grant("by-gid", "\"a\"", "gid = 2000, uid = [5, 6]") +
+                           grant("by-group", "\"a\"", "gid = 3000") +
+                           grant("by-unit", "\"a\"", "unit = \"batch.service\"") +
+                           grant("by-pattern", "\"a\"", "unit = \"worker@*.service\"") +
+                           grant("filled", "\"j\"", "uid = 9", "set = { subject = \"{exe}\" }"));
+  const auto named = [&](uid_t uid, gid_t gid, const char* unit) {
+    Caller caller;
+    caller.uid = uid;
+    caller.gid = gid;
+    caller.unit = unit;
+    return policy->may_name(caller);
+  };
+  EXPECT_TRUE(named(1001, 1, "")) << "the executable is open";
+  EXPECT_FALSE(named(1002, 1, ""));
+  EXPECT_FALSE(named(1002, 2000, "")) << "the group alone is not enough";
+  EXPECT_TRUE(named(5, 2000, ""));
+  EXPECT_TRUE(named(1002, 3000, ""));
+  EXPECT_TRUE(named(1002, 1, "batch.service"));
+  EXPECT_TRUE(named(1002, 1, "worker@7.service"));
+  EXPECT_FALSE(named(1002, 1, "other.service"));
+  EXPECT_TRUE(named(9, 1, ""));
+  EXPECT_FALSE(Policy().may_name(orders()));
+}
+
 }  // namespace
 }  // namespace holdfast::policy

@@ -1,1 +1,1 @@
-holdfast_unit(service SOURCES service_test.cpp trusted_clock_test.cpp LIBRARIES holdfast_service)
+holdfast_unit(service SOURCES service_test.cpp service_files_test.cpp trusted_clock_test.cpp LIBRARIES holdfast_service holdfast_test_support)

@@ -22,7 +22,7 @@ Secret secret_of(std::string_view text) {
 TEST(SigningKeys, AreForOneKeyVersionAndScope) {
   SigningKeys keys;
   const SteadyTime now{};
-  keys.put("a", 1, "20260101/eu/s3/aws4_request", secret_of("one"), now);
+  keys.put(1, "a", 1, "20260101/eu/s3/aws4_request", secret_of("one"), now);
   ASSERT_NE(keys.find("a", 1, "20260101/eu/s3/aws4_request", now), nullptr);
   EXPECT_EQ(as_text(keys.find("a", 1, "20260101/eu/s3/aws4_request", now)->view()), "one");
   EXPECT_EQ(keys.find("b", 1, "20260101/eu/s3/aws4_request", now), nullptr);
@@ -33,7 +33,7 @@ TEST(SigningKeys, AreForOneKeyVersionAndScope) {
 TEST(SigningKeys, EndWithTheirDay) {
   SigningKeys keys;
   const SteadyTime now{};
-  keys.put("a", 1, "scope", secret_of("one"), now);
+  keys.put(1, "a", 1, "scope", secret_of("one"), now);
   EXPECT_NE(keys.find("a", 1, "scope", now + 24h - 1s), nullptr);
   EXPECT_EQ(keys.find("a", 1, "scope", now + 24h), nullptr);
   EXPECT_EQ(keys.find("a", 1, "scope", now), nullptr) << "it was dropped, not hidden";
@@ -42,8 +42,8 @@ TEST(SigningKeys, EndWithTheirDay) {
 TEST(SigningKeys, OfADayThatEndedDoNotStayUnasked) {
   SigningKeys keys;
   const SteadyTime now{};
-  keys.put("a", 1, "yesterday", secret_of("one"), now);
-  keys.put("a", 1, "today", secret_of("two"), now + 24h);
+  keys.put(1, "a", 1, "yesterday", secret_of("one"), now);
+  keys.put(1, "a", 1, "today", secret_of("two"), now + 24h);
   EXPECT_EQ(keys.find("a", 1, "yesterday", now), nullptr);
   EXPECT_NE(keys.find("a", 1, "today", now + 24h), nullptr);
 }
@@ -51,9 +51,9 @@ TEST(SigningKeys, OfADayThatEndedDoNotStayUnasked) {
 TEST(SigningKeys, OfAChangedKeyAreForgottenAndNoOther) {
   SigningKeys keys;
   const SteadyTime now{};
-  keys.put("a", 1, "s1", secret_of("one"), now);
-  keys.put("a", 2, "s2", secret_of("two"), now);
-  keys.put("ab", 1, "s1", secret_of("three"), now);
+  keys.put(1, "a", 1, "s1", secret_of("one"), now);
+  keys.put(1, "a", 2, "s2", secret_of("two"), now);
+  keys.put(1, "ab", 1, "s1", secret_of("three"), now);
   keys.forget("a");
   EXPECT_EQ(keys.find("a", 1, "s1", now), nullptr);
   EXPECT_EQ(keys.find("a", 2, "s2", now), nullptr);
@@ -64,11 +64,27 @@ TEST(SigningKeys, AreBoundedAndTheLeastUsedGoes) {
   SigningKeys keys;
   const SteadyTime now{};
   for (std::size_t i = 0; i < SigningKeys::kLimit; ++i)
-    keys.put("a", 1, std::to_string(i), secret_of("x"), now);
+    keys.put(1, "a", 1, std::to_string(i), secret_of("x"), now);
   ASSERT_NE(keys.find("a", 1, "0", now), nullptr);
-  keys.put("a", 1, "one more", secret_of("x"), now);
+  keys.put(1, "a", 1, "one more", secret_of("x"), now);
   EXPECT_NE(keys.find("a", 1, "0", now), nullptr) << "it was used last";
   EXPECT_EQ(keys.find("a", 1, "1", now), nullptr);
+}
+
+// Threat row 30.
+TEST(SigningKeys, OfAFloodersChoosingEvictItsOwnAlone) {
+  constexpr std::uint32_t flooder = 666;
+  SigningKeys keys;
+  const SteadyTime now{};
+  for (std::uint32_t victim = 0; victim < 20; ++victim)
+    keys.put(victim, "a", 1, "of victim " + std::to_string(victim), secret_of("x"), now);
+  for (std::size_t i = 0; i < 3 * SigningKeys::kLimit; ++i)
+    keys.put(flooder, "a", 1, "region " + std::to_string(i), secret_of("x"), now);
+  for (std::uint32_t victim = 0; victim < 20; ++victim)
+    EXPECT_NE(keys.find("a", 1, "of victim " + std::to_string(victim), now), nullptr) << victim;
+  EXPECT_EQ(keys.find("a", 1, "region 0", now), nullptr);
+  keys.put(5, "a", 1, "a newcomer's", secret_of("x"), now);
+  EXPECT_NE(keys.find("a", 1, "a newcomer's", now), nullptr);
 }
 
 TEST(RecentRequests, KeepTheLastTenThousand) {

@@ -117,7 +117,7 @@ TEST(Cap, OverAllConnectionsIsAnsweredWithOverloaded) {
 TEST(Cap, OverOneUidLeavesOthersAlone) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
   Limits limits;
-  limits.connections_per_uid = 2;
+  limits.connections_per_user = 2;
   TestServer server(limits);
   std::vector<UniqueFd> held;
   for (int i = 0; i < 2; ++i) {

@@ -9,6 +9,7 @@ import select
 import socket
 import struct
 import threading
+import time
 
 CREATE_PRIMARY, CREATE, LOAD, IMPORT, READ_PUBLIC = 0x131, 0x153, 0x157, 0x156, 0x173
 SIGN, HMAC, START_AUTH_SESSION, GET_CAPABILITY = 0x15D, 0x155, 0x176, 0x17A
@@ -108,6 +109,7 @@ class Bus:
         self.others = {}  # command code -> Swtpm that answers in place of ours
         self.fixed = None  # the return code that everything gets
         self.silent = False  # commands vanish
+        self.delays = {}  # command code -> seconds that the TPM seems to need for it
         self.ended = threading.Event()
         self.listeners = []
         for name, serve in ((path, self._data), (path + ".ctrl", self._control)):
@@ -179,6 +181,7 @@ class Bus:
                 stream.sendall(command)
                 exchange.response = message(stream)
         else:
+            time.sleep(self.delays.get(exchange.code, 0))
             tpm.sendall(command)
             exchange.response = message(tpm)
         with self.lock:

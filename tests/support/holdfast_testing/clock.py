@@ -27,7 +27,8 @@ class Clock:
         self.set(0)
         # Copied, because programs are looked for beside the real supervisor.
         self.supervisor = shutil.copy(program("holdfastd"), folder)
-        os.symlink(program("holdfast-device"), os.path.join(folder, "holdfast-device"))
+        for name in ("holdfast-caller", "holdfast-device"):
+            os.symlink(program(name), os.path.join(folder, name))
         script = os.path.join(folder, "holdfast-core")
         with open(script, "w", encoding="utf-8") as file:
             file.write(SCRIPT.format(library=libraries[0], file=self.file, core=program("holdfast-core")))
