@@ -1,5 +1,5 @@
-// holdfast-core: sockets, policy, formats, audit. One event loop on one thread; the disk has a
-// worker of its own. Started by holdfastd, with the control socket as descriptor 3.
+// holdfast-core: sockets, policy, formats, audit. One event loop, one thread at a time. Started by
+// holdfastd, with the control socket as descriptor 3.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -91,13 +91,13 @@ std::optional<SystemTime> last_record(const config::Config& config) {
 
 class Core {
  public:
-  Core(asio::io_context& loop, const config::Config& config, const std::vector<config::File>& files,
+  Core(Loop& loop, const config::Config& config, const std::vector<config::File>& files,
        int landlock)
-      : loop_(loop),
-        control_(loop, device::kControlFd),
+      : loop_(loop.context()),
+        control_(loop_, device::kControlFd),
         limits_(socket_limits(config.limits)),
         store_(config.state_dir + "/keys"),
-        service_(loop, config, load_policy(files), store_.load(), last_record(config)) {
+        service_(loop_, config, load_policy(files), store_.load(), last_record(config)) {
     service_.audit =
         audit::Writer::make(loop, config.state_dir + "/audit",
                             config.durability == config::Durability::fsync, kAuditPatience);
@@ -301,9 +301,9 @@ int run(const std::string& path) {
   const int landlock = restrict_files(files_of_core(config));
   restrict_system_calls(Profile::core);
 
-  asio::io_context loop(1);
+  Loop loop;
   Core core(loop, config, files, landlock);
-  asio::co_spawn(loop, core.run(), [](const std::exception_ptr& failure) {
+  asio::co_spawn(loop.context(), core.run(), [](const std::exception_ptr& failure) {
     if (!failure) return;
     try {
       std::rethrow_exception(failure);

@@ -86,6 +86,8 @@ class DiskLog final : public Log {
 
   std::uint64_t since_checkpoint() const override { return tree_.size() - checkpointed_; }
 
+  std::uint64_t size() const override { return tree_.size(); }
+
   LogState state() const override { return {tree_.size(), to_base64(tree_.root())}; }
 
  private:

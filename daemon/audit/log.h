@@ -49,7 +49,8 @@ class Log {
   virtual void checkpoint() = 0;
   virtual std::uint64_t since_checkpoint() const = 0;  // records
 
-  virtual LogState state() const = 0;
+  virtual std::uint64_t size() const = 0;  // records
+  virtual LogState state() const = 0;      // hashes as often as the size has bits
 };
 
 }  // namespace holdfast::audit

@@ -19,7 +19,7 @@ using Steady = std::chrono::steady_clock;
 constexpr std::uint64_t kCheckpointRecords = 256, kCheckpointAtMost = 4096;
 constexpr std::chrono::seconds kCheckpointInterval{1}, kIdle{5};
 
-// The log and its failures; on the worker's thread after open().
+// The log and its failures; for one thread at a time.
 class DiskSide {
  public:
   DiskSide(std::string folder, bool fsync, Files& files)
@@ -29,7 +29,6 @@ class DiskSide {
   Outcome append(std::span<const Record> records) {
     return attempt(records.size(), [&](Outcome& outcome) {
       if (!records.empty()) outcome.first_seq = log_->append(records);
-      outcome.state = log_->state();
     });
   }
 
@@ -40,17 +39,22 @@ class DiskSide {
   }
 
   Outcome checkpoint() {
-    return attempt(0, [&](Outcome& outcome) {
+    return attempt(0, [&](Outcome&) {
       log_->checkpoint();
       checkpointed_ = Steady::now();
-      outcome.state = log_->state();
     });
   }
 
   // True where opening the log again may help.
   bool is_down() const { return !log_ && !for_good_; }
 
-  void close() { log_.reset(); }
+  bool syncs_each_group() const { return fsync_; }
+  LogState state() const { return log_ ? log_->state() : last_; }
+
+  void close() {
+    if (log_) last_ = log_->state();
+    log_.reset();
+  }
 
  private:
   template <class Step>
@@ -65,6 +69,7 @@ class DiskSide {
     try {
       if (!log_) log_ = Log::open(folder_, fsync_, files_);
       step(outcome);
+      outcome.size = log_->size();
       return outcome;
     } catch (const SyncFailed& error) {
       for_good_ = true;
@@ -72,7 +77,7 @@ class DiskSide {
     } catch (const std::exception& error) {
       failure_ = error.what();
     }
-    log_.reset();
+    close();
     reopen_at_ = Steady::now() + kReopenAfter;
     log::error("audit_failed", {{"reason", failure_}});
     outcome.failure = failure_;
@@ -84,6 +89,7 @@ class DiskSide {
   const bool fsync_;
   Files& files_;
   std::unique_ptr<Log> log_;
+  LogState last_;  // while there is no log_
   Steady::time_point checkpointed_ = Steady::now();
   Steady::time_point reopen_at_{};
   std::string failure_;
@@ -100,9 +106,11 @@ struct Worker::Shared {
   std::condition_variable wake, ended;
   std::vector<Record> records;
   std::vector<std::function<void()>> works;
+  Steady::time_point appended_at{};  // by a Turn
+  bool disk_taken = false, checkpoint_due = false;
   bool stopping = false, has_ended = false, abandoned = false;
 
-  DiskSide disk;          // the worker's own
+  DiskSide disk;          // of who took it
   const Reports reports;  // called with the mutex held, so that none comes after `abandoned`
 
   void report(Outcome outcome) {
@@ -115,6 +123,8 @@ struct Worker::Shared {
     if (!abandoned) reports.work_done(std::move(error));
   }
 
+  bool has_work() const { return stopping || checkpoint_due || !records.empty() || !works.empty(); }
+
   void run() {
     std::vector<Record> group;
     std::vector<std::function<void()>> chores;
@@ -124,21 +134,26 @@ struct Worker::Shared {
       bool idle, last;
       {
         std::unique_lock lock(mutex);
-        idle = !wake.wait_for(lock, kIdle,
-                              [&] { return stopping || !records.empty() || !works.empty(); });
+        const bool called = wake.wait_for(lock, kIdle, [this] { return has_work(); });
+        wake.wait(lock, [this] { return !disk_taken || abandoned; });
+        if (abandoned && !disk_taken) disk.close();
+        if (abandoned) return;
+        idle = !called && Steady::now() - appended_at >= kIdle;
+        disk_taken = true;
+        checkpoint_due = false;
         group.swap(records);
         chores.swap(works);
-        if (abandoned) return disk.close();
         last = stopping && group.empty() && chores.empty();
       }
-      if (last) break;
       if (!group.empty()) report(disk.append(group));
       for (const auto& chore : chores) report_work(result_of(chore));
       // Nobody may ask for a signature until health is good again.
       if (idle && disk.is_down()) report(disk.checkpoint());
-      store_checkpoint(idle);
+      store_checkpoint(idle || last);
+      if (last) break;
+      const std::lock_guard lock(mutex);
+      disk_taken = false;
     }
-    store_checkpoint(true);
     disk.close();
     const std::lock_guard lock(mutex);
     has_ended = true;
@@ -182,6 +197,30 @@ void Worker::start() {
   pthread_setname_np(thread_.native_handle(), "audit");
 }
 
+std::optional<Worker::Turn> Worker::take_turn() {
+  const std::lock_guard lock(shared_->mutex);
+  if (shared_->disk.syncs_each_group() || shared_->disk_taken || shared_->has_work())
+    return std::nullopt;
+  shared_->disk_taken = true;
+  return Turn(shared_);
+}
+
+Outcome Worker::Turn::append(std::span<const Record> records) {
+  Outcome outcome = shared_->disk.append(records);
+  const bool checkpoint_due = shared_->disk.wants_checkpoint(false);
+  const std::lock_guard lock(shared_->mutex);
+  shared_->appended_at = Steady::now();
+  shared_->checkpoint_due = checkpoint_due;
+  if (shared_->abandoned) shared_->disk.close();
+  shared_->disk_taken = false;
+  if (shared_->has_work() || shared_->abandoned) shared_->wake.notify_one();
+  return outcome;
+}
+
+LogState Worker::state() const {
+  return shared_->disk.state();
+}
+
 void Worker::submit(std::vector<Record> records) {
   {
     const std::lock_guard lock(shared_->mutex);
@@ -204,6 +243,7 @@ bool Worker::stop(std::chrono::milliseconds patience) {
   shared_->wake.notify_one();
   const bool in_time = shared_->ended.wait_for(lock, patience, [&] { return shared_->has_ended; });
   shared_->abandoned = !in_time;
+  shared_->wake.notify_one();
   lock.unlock();
   if (in_time)
     thread_.join();

@@ -8,6 +8,8 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,10 +21,9 @@ namespace holdfast::audit {
 // What became of the oldest `records` records that were submitted and not yet reported.
 struct Outcome {
   std::size_t records = 0;
-  std::uint64_t first_seq = 0;  // where failure is empty
+  std::uint64_t first_seq = 0, size = 0;  // of the records, of the log: where failure is empty
   std::string failure;
   bool for_good = false;  // until the process is restarted
-  LogState state;         // where failure is empty
 };
 
 inline constexpr std::chrono::seconds kReopenAfter{1};
@@ -30,6 +31,8 @@ inline constexpr std::chrono::seconds kReopenAfter{1};
 // Submitting is for one thread. Reports come on the worker's thread, in the order of submission,
 // and none after abandon().
 class Worker {
+  struct Shared;
+
  public:
   struct Reports {
     std::function<void(Outcome)> outcome;
@@ -45,12 +48,26 @@ class Worker {
   void submit(std::vector<Record> records);
   void submit(std::function<void()> work);
 
+  // The disk, while the worker leaves it alone: to append one group, on the caller's thread, which may outlive
+  // the Worker.
+  class Turn {
+   public:
+    explicit Turn(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+    Outcome append(std::span<const Record> records);  // once; gives the disk back
+
+   private:
+    std::shared_ptr<Shared> shared_;
+  };
+  // Nothing while the worker has something to do, and where each group costs an fsync.
+  std::optional<Turn> take_turn();
+
+  LogState state() const;  // for submitted work: as of the last record appended
+
   // Drains, stores a checkpoint, ends. False if that took longer than `patience`: the thread is
   // then left behind and reports nothing.
   bool stop(std::chrono::milliseconds patience);
 
  private:
-  struct Shared;
   std::shared_ptr<Shared> shared_;
   std::thread thread_;
 };

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <deque>
 #include <exception>
+#include <optional>
 
 #include "daemon/audit/worker.h"
 #include "daemon/base/log.h"
@@ -66,12 +67,11 @@ Error unavailable(const std::string& detail) {
 
 class DiskWriter final : public Writer {
  public:
-  DiskWriter(asio::io_context& loop, const std::string& folder, bool fsync, milliseconds patience,
-             Files& files)
+  DiskWriter(Loop& loop, const std::string& folder, bool fsync, milliseconds patience, Files& files)
       : loop_(loop),
         patience_(patience),
         tick_every_(std::clamp(patience / 4, milliseconds(1), milliseconds(100))),
-        tick_(loop),
+        tick_(loop.context()),
         worker_(folder, fsync, files, reports()) {
     take(worker_.open());
     worker_.start();
@@ -106,18 +106,25 @@ class DiskWriter final : public Writer {
     return failure_.empty() && stalled(Steady::now()) ? stall_text() : failure_;
   }
 
-  LogState state() const override { return state_; }
+  std::uint64_t size() const override { return size_; }
+
+  asio::awaitable<LogState> state() override {
+    LogState state;
+    std::function<void()> look = [&] { state = worker_.state(); };
+    co_await run(std::move(look));
+    co_return state;
+  }
 
   void stop() override {
     if (std::exchange(stopped_, true)) return;
     tick_.cancel();
-    send();
+    submit();
     if (worker_.stop(std::max(patience_, kStopPatience))) return;
     log::error("audit_stop_gave_up",
                {{"reason", stall_text()}, {"records", std::to_string(waiting_.size())}});
     failure_ = stall_text();
     for_good_ = true;
-    asio::post(loop_, [this, alive = std::weak_ptr(alive_)] {
+    asio::post(loop_.context(), [this, alive = std::weak_ptr(alive_)] {
       if (alive.expired()) return;
       for (Waiting& one : std::exchange(waiting_, {})) refuse(one);
       for (auto& one : std::exchange(works_, {}))
@@ -131,11 +138,17 @@ class DiskWriter final : public Writer {
     std::unique_ptr<ResumeWrite> resume;  // null once it was refused; its record is still under way
   };
 
+  struct Group {
+    std::vector<Record> records;
+    Outcome outcome;
+  };
+
   Worker::Reports reports() {
     const auto to_loop = [this](auto step) {
-      asio::post(loop_, [alive = std::weak_ptr(alive_), step = std::move(step)]() mutable {
-        if (!alive.expired()) step();
-      });
+      asio::post(loop_.context(),
+                 [alive = std::weak_ptr(alive_), step = std::move(step)]() mutable {
+                   if (!alive.expired()) step();
+                 });
     };
     return {[this, to_loop](Outcome outcome) {
               to_loop([this, outcome = std::move(outcome)]() mutable { take(std::move(outcome)); });
@@ -145,21 +158,37 @@ class DiskWriter final : public Writer {
             }};
   }
 
-  // After the requests that are ready to be read now: waking the worker for each of them costs more than
-  // writing its record.
+  // After the requests that are ready to be read now: a group costs little more than one record.
   void send_soon() {
-    asio::post(loop_, [this, alive = std::weak_ptr(alive_)] {
+    asio::post(loop_.context(), [this, alive = std::weak_ptr(alive_)] {
       if (!alive.expired()) send();
     });
   }
 
+  // Here, if the disk is free and nothing is under way that was submitted before; else by the worker.
   void send() {
+    std::optional<Worker::Turn> turn;
+    if (!unsent_.empty() && waiting_.size() == unsent_.size()) turn = worker_.take_turn();
+    if (!turn) return submit();
+    auto group = std::make_shared<Group>();
+    group->records.swap(unsent_);
+    loop_.block([turn = std::move(*turn),
+                 group]() mutable { group->outcome = turn.append(group->records); },
+                [this, alive = std::weak_ptr(alive_), group] {
+                  if (alive.expired()) return;
+                  group->records.clear();
+                  if (unsent_.empty()) unsent_.swap(group->records);  // for its memory
+                  take(std::move(group->outcome));
+                });
+  }
+
+  void submit() {
     if (!unsent_.empty()) worker_.submit(std::exchange(unsent_, {}));
   }
 
   void take(Outcome outcome) {
     if (outcome.failure.empty())
-      state_ = std::move(outcome.state);
+      size_ = outcome.size;
     else
       reopen_at_ = Steady::now() + kReopenAfter;
     failure_ = std::move(outcome.failure);
@@ -222,7 +251,7 @@ class DiskWriter final : public Writer {
     });
   }
 
-  asio::io_context& loop_;
+  Loop& loop_;
   const milliseconds patience_, tick_every_;
   asio::steady_timer tick_;
   bool ticking_ = false;
@@ -230,7 +259,7 @@ class DiskWriter final : public Writer {
   std::vector<Record> unsent_;   // the youngest of those that wait
   std::deque<Waiting> waiting_;  // in the order of submission, as the worker reports
   std::deque<std::unique_ptr<ResumeRun>> works_;
-  LogState state_;
+  std::uint64_t size_ = 0;
   std::string failure_;
   bool for_good_ = false;
   Steady::time_point reopen_at_{};
@@ -240,7 +269,7 @@ class DiskWriter final : public Writer {
 
 }  // namespace
 
-std::unique_ptr<Writer> Writer::make(asio::io_context& loop, const std::string& folder, bool fsync,
+std::unique_ptr<Writer> Writer::make(Loop& loop, const std::string& folder, bool fsync,
                                      milliseconds patience, Files& files) {
   return std::make_unique<DiskWriter>(loop, folder, fsync, patience, files);
 }

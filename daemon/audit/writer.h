@@ -1,4 +1,4 @@
-// Hands records to the disk worker in groups and resumes the request when its record is written.
+// Writes records in groups and resumes each request when its record is written.
 #pragma once
 
 #include <chrono>
@@ -8,15 +8,16 @@
 #include <string>
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/io_context.hpp>
 
 #include "daemon/audit/log.h"
+#include "daemon/base/loop.h"
 
 namespace holdfast::audit {
 
-// Lives on the event loop's thread, with one worker thread of its own for the disk: every method,
-// and the destructor, is for the loop's thread alone, and nothing but the log's files is shared
-// with the worker outside a mutex. The worker takes all records that wait as one group.
+// Every method, and the destructor, is for the loop's thread alone. Records that only have to be written are
+// written there (Loop::block), while the disk is free: into memory of the kernel, as a rule. What waits for
+// the disk itself, an fsync, a checkpoint, and other work, is done by a worker thread, and the records that
+// come meanwhile after it, as one group.
 //
 // Failures: after a failed write the log is closed and, with the next request at least a second
 // later or after five seconds without one, opened and so verified again. After a failed fsync
@@ -28,8 +29,8 @@ class Writer {
   // written later; what is recorded and unanswered is harmless, the opposite is not). Opens the log
   // before it returns; see failure() for how that went. `files` outlives the worker, which may
   // outlive the Writer when the disk is dead.
-  static std::unique_ptr<Writer> make(boost::asio::io_context& loop, const std::string& folder,
-                                      bool fsync, std::chrono::milliseconds patience,
+  static std::unique_ptr<Writer> make(Loop& loop, const std::string& folder, bool fsync,
+                                      std::chrono::milliseconds patience,
                                       Files& files = system_files());
   virtual ~Writer() = default;  // stops
 
@@ -47,8 +48,10 @@ class Writer {
 
   // Why nothing can be signed, or empty.
   virtual std::string failure() const = 0;
-  // As of the last group that was answered.
-  virtual LogState state() const = 0;
+  // Records, as of the last group that was answered.
+  virtual std::uint64_t size() const = 0;
+  // With the root, as of the last record that was written. Throws as run() does.
+  virtual boost::asio::awaitable<LogState> state() = 0;
 
   // Blocks: writes what waits, stores a checkpoint and ends the worker. A disk that does not come
   // back within five seconds (or `patience`, if longer) is given up: what waits is refused, and the

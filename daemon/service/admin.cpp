@@ -195,7 +195,7 @@ class Admin final : public socket::Session {
     const auto limit = static_cast<std::size_t>(query.number("limit", 1, 1000, 100));
     std::vector<json::object> records;
     co_await service_.audit->run([&] { records = audit::read(audit_folder(), after, limit); });
-    const audit::LogState state = service_.audit->state();
+    const audit::LogState state = co_await service_.audit->state();
     co_return json_response({{"records", json::array(records.begin(), records.end())},
                              {"size", state.size},
                              {"root", state.root}});

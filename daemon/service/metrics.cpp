@@ -40,7 +40,7 @@ std::string metrics_text(const Service& service) {
   metric("holdfast_policy_info", "gauge", "The running policy's digest.");
   text += fmt::format("holdfast_policy_info{{digest=\"{}\"}} 1\n", service.policy->digest());
   metric("holdfast_audit_records", "gauge", "Records in the log.");
-  text += fmt::format("holdfast_audit_records {}\n", service.audit->state().size);
+  text += fmt::format("holdfast_audit_records {}\n", service.audit->size());
   metric("holdfast_audit_ok", "gauge", "1 if records can be written; nothing is signed otherwise.");
   text += fmt::format("holdfast_audit_ok {}\n", service.audit->failure().empty() ? 1 : 0);
   metric("holdfast_clock_trusted", "gauge",

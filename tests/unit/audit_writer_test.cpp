@@ -55,11 +55,10 @@ class AuditWriter : public testing::Test {
   // The loop runs until `step` has ended.
   void on_loop(const std::function<asio::awaitable<void>()>& step) {
     std::exception_ptr thrown;
-    asio::co_spawn(loop_, step(), [&](std::exception_ptr error) {
+    asio::co_spawn(loop_.context(), step(), [&](std::exception_ptr error) {
       thrown = error;
-      loop_.stop();
+      loop_.context().stop();
     });
-    loop_.restart();
     loop_.run();
     if (thrown) std::rethrow_exception(thrown);
   }
@@ -77,7 +76,7 @@ class AuditWriter : public testing::Test {
                      std::vector<std::string>& refused) {
     for (std::uint64_t i = 0; i < count; ++i)
       asio::co_spawn(
-          loop_,
+          loop_.context(),
           [this, i, &written, &refused]() -> asio::awaitable<void> {
             try {
               written.push_back(co_await writer_->write(sample(i)));
@@ -87,7 +86,6 @@ class AuditWriter : public testing::Test {
             }
           },
           asio::detached);
-    loop_.restart();
     loop_.run();
   }
   // A disk that is well again is used again; the daemon asks no earlier than after a second.
@@ -104,18 +102,18 @@ class AuditWriter : public testing::Test {
   }
 
   TempFolder folder_;
-  asio::io_context loop_;
+  Loop loop_{10ms};
   std::unique_ptr<Writer> writer_;
 };
 
 TEST_F(AuditWriter, GivesTheSequenceNumberOfAWrittenRecord) {
   for (const bool fsync : {false, true}) {
     make(fsync, 5s);
-    const std::uint64_t from = writer_->state().size;
+    const std::uint64_t from = writer_->size();
     for (std::uint64_t i = 0; i < 20; ++i) {
       EXPECT_EQ(write(sample(i)), from + i);
       EXPECT_EQ(lines_of(contents(leaves_file(folder_.log()))).size(), from + i + 1);
-      EXPECT_EQ(writer_->state().size, from + i + 1);
+      EXPECT_EQ(writer_->size(), from + i + 1);
     }
     EXPECT_EQ(writer_->failure(), "");
     writer_->stop();
@@ -131,8 +129,8 @@ TEST_F(AuditWriter, WritesWhatWaitsAsOneGroup) {
   std::vector<std::uint64_t> written;
   std::vector<std::string> refused;
   const int syncs = gate.syncs;
-  asio::post(loop_, [&] {  // after the coroutines have started: all have submitted
-    asio::post(loop_, [&] { gate.open_again(); });
+  asio::post(loop_.context(), [&] {  // after the coroutines have started: all have submitted
+    asio::post(loop_.context(), [&] { gate.open_again(); });
   });
   write_at_once(2000, written, refused);
   EXPECT_TRUE(refused.empty());
@@ -172,7 +170,7 @@ TEST_F(AuditWriter, RefusesAtOnceWhenTooManyWait) {
   gate.close();
   std::vector<std::uint64_t> written;
   std::vector<std::string> refused;
-  asio::post(loop_, [&] { asio::post(loop_, [&] { gate.open_again(); }); });
+  asio::post(loop_.context(), [&] { asio::post(loop_.context(), [&] { gate.open_again(); }); });
   write_at_once(9000, written, refused);
   EXPECT_EQ(written.size(), 8192U);
   EXPECT_EQ(refused.size(), 9000U - 8192U);
@@ -212,7 +210,7 @@ TEST_F(AuditWriter, OpensTheLogAgainThoughNobodyAsks) {
   EXPECT_THAT(refusal_of([&] { write(sample(0)); }), HasSubstr("make room"));
   code = 0;
   on_loop([&]() -> asio::awaitable<void> {
-    asio::steady_timer look(loop_);
+    asio::steady_timer look(loop_.context());
     for (const auto end = Steady::now() + 30s;
          !writer_->failure().empty() && Steady::now() < end;) {
       look.expires_after(10ms);
@@ -237,7 +235,7 @@ TEST_F(AuditWriter, NeverWritesAgainAfterAFailedFsyncUntilRestarted) {
   const auto end = Steady::now() + 1500ms;
   while (Steady::now() < end) {
     EXPECT_THAT(refusal_of([&] { write(sample(1)); }), HasSubstr("restart the service"));
-    asio::steady_timer timer(loop_, 50ms);
+    asio::steady_timer timer(loop_.context(), 50ms);
     on_loop([&]() -> asio::awaitable<void> { co_await timer.async_wait(asio::use_awaitable); });
   }
   EXPECT_THAT(writer_->failure(), HasSubstr("restart the service"));
@@ -247,7 +245,7 @@ TEST_F(AuditWriter, NeverWritesAgainAfterAFailedFsyncUntilRestarted) {
   EXPECT_EQ(files.calls, calls);
   make(true, 5s);  // the restart verifies what is there and goes on
   EXPECT_EQ(writer_->failure(), "");
-  const std::uint64_t size = writer_->state().size;
+  const std::uint64_t size = writer_->size();
   EXPECT_GE(size, 1U);
   EXPECT_EQ(write(sample(1)), size);
   writer_->stop();
@@ -284,26 +282,26 @@ TEST_F(AuditWriter, RunsOtherWorkOffTheLoop) {
 }
 
 TEST_F(AuditWriter, WritesWhatWaitsBeforeItStops) {
-  make(false, 5s);
+  make(true, 5s);  // so that the worker has them
   std::uint64_t ended = 0;
   bool ran = false;
   for (int i = 0; i < 50; ++i)
     asio::co_spawn(
-        loop_,
+        loop_.context(),
         [&]() -> asio::awaitable<void> {
           co_await writer_->write(sample(0));
           ++ended;
         },
         asio::detached);
   asio::co_spawn(
-      loop_, [&]() -> asio::awaitable<void> { co_await writer_->run([&] { ran = true; }); },
+      loop_.context(),
+      [&]() -> asio::awaitable<void> { co_await writer_->run([&] { ran = true; }); },
       asio::detached);
-  loop_.poll();
+  loop_.context().poll();
   writer_->stop();
   EXPECT_EQ(lines_of(contents(leaves_file(folder_.log()))).size(), 50U);
   EXPECT_EQ(parse_checkpoint(contents(folder_.log() + "/checkpoint"))->size, 50U);
   EXPECT_TRUE(ran);
-  loop_.restart();
   loop_.run();
   EXPECT_EQ(ended, 50U);
   EXPECT_THAT(refusal_of([&] { write(sample(0)); }), HasSubstr("being stopped"));
@@ -312,11 +310,11 @@ TEST_F(AuditWriter, WritesWhatWaitsBeforeItStops) {
 TEST_F(AuditWriter, GivesUpADeadDiskWhenItStops) {
   static Gate& gate =
       *new Gate;  // the worker that is left behind outlives the test's other objects
-  make(false, 100ms, gate);
+  make(true, 100ms, gate);
   gate.close();
   std::string why;
   asio::co_spawn(
-      loop_,
+      loop_.context(),
       [&]() -> asio::awaitable<void> {
         try {
           co_await writer_->write(sample(0));
@@ -325,11 +323,10 @@ TEST_F(AuditWriter, GivesUpADeadDiskWhenItStops) {
         }
       },
       asio::detached);
-  loop_.poll();
+  loop_.context().poll();
   const auto start = Steady::now();
   writer_->stop();
   EXPECT_LT(Steady::now() - start, 10s);
-  loop_.restart();
   loop_.run();
   EXPECT_THAT(why, HasSubstr("did not answer"));
   gate.open_again();
