@@ -54,7 +54,9 @@ def _mirror():
     """Where this machine gets Debian from."""
     shown = _run("apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)", "Created-By: Packages")
     uris = [line.split("|")[2] for line in shown.splitlines() if line.startswith("Debian|Debian|")]
-    return uris[0] if uris else "http://deb.debian.org/debian"
+    if not uris:
+        raise Missing("apt knows no Debian archive to get a kernel from: name one in /etc/apt and run `apt-get update`")
+    return uris[0]
 
 
 def _download(release, work):
