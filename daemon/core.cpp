@@ -65,17 +65,20 @@ SocketLimits socket_limits(const config::Limits& wanted) {
   log::warning("fewer_connections",
                {{"descriptors", std::to_string(files.rlim_cur)},
                 {"cure", "raise RLIMIT_NOFILE (LimitNOFILE=) to " + std::to_string(needed)}});
-  // Of each eight that are left, six are for the application socket and one for each of the others.
-  const rlim_t left = (std::max(files.rlim_cur, kSpareDescriptors) - kSpareDescriptors) / 8;
-  const auto part = [](std::size_t most, rlim_t possible) {
-    return std::clamp<std::size_t>(possible, 1, most);
+  // The others have at most an eighth of what is left; of the application socket's each has the same part as of
+  // what was wanted.
+  const rlim_t left = std::max(files.rlim_cur, kSpareDescriptors) - kSpareDescriptors;
+  const std::size_t others = std::clamp<std::size_t>(left / 16, 1, kOtherConnections);
+  limits.other.connections = others;
+  limits.other.connections_per_user = std::max<std::size_t>(others / 2, 1);
+  const std::size_t possible =
+      std::clamp<std::size_t>(left > 4 * others ? left / 2 - 2 * others : 0, 1, wanted.connections);
+  const auto part = [&](std::size_t of_wanted) {
+    return std::max<std::size_t>(of_wanted * possible / wanted.connections, 1);
   };
-  socket::Limits& own = limits.application;
-  own.connections = part(own.connections, left * 3);
-  own.connections_per_user = part(own.connections_per_user, own.connections / 4);
-  own.connections_without_grant = part(own.connections_without_grant, own.connections / 4);
-  limits.other.connections = part(kOtherConnections, left / 2);
-  limits.other.connections_per_user = part(kOtherConnections, limits.other.connections / 2);
+  limits.application.connections = possible;
+  limits.application.connections_per_user = part(wanted.connections_per_user);
+  limits.application.connections_without_grant = part(wanted.connections_without_grant);
   return limits;
 }
 
