@@ -1,6 +1,6 @@
 // The append-only Merkle log on disk. docs/audit.md describes the files.
 //
-// Blocking; used by one thread at a time (the core's disk worker). After the first failure nothing
+// Blocking; used by one thread at a time. After the first failure nothing
 // is appended until the log was opened, and so verified, again. One process has a log open at a
 // time.
 #pragma once

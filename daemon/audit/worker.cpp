@@ -135,6 +135,8 @@ struct Worker::Shared {
       {
         std::unique_lock lock(mutex);
         const bool called = wake.wait_for(lock, kIdle, [this] { return has_work(); });
+        if (!called && disk_taken)
+          continue;  // not idle; who has it wakes us only for what is to be done
         wake.wait(lock, [this] { return !disk_taken || abandoned; });
         if (abandoned && !disk_taken) disk.close();
         if (abandoned) return;
