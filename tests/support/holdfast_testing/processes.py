@@ -66,6 +66,14 @@ def accepts(path, kind=socket.SOCK_STREAM):
     return True
 
 
+def listens(path):
+    """As accepts(), of a stream socket, without a connection that its owner would see: by proc(5)'s table of Unix sockets."""
+    accepting = 0x10000  # __SO_ACCEPTCON
+    with open("/proc/net/unix", encoding="utf-8", errors="surrogateescape") as table:
+        rows = (line.split(maxsplit=7) for line in table)
+        return any(len(row) == 8 and row[7].rstrip("\n") == path and int(row[3], 16) & accepting for row in rows)
+
+
 def accepts_port(port):
     with socket.socket() as probe:
         probe.settimeout(1)

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from holdfast_testing.processes import accepts, end, start, wait_until
+from holdfast_testing.processes import end, listens, start, wait_until
 
 
 class Swtpm:
@@ -28,14 +28,14 @@ class Swtpm:
             + ["--flags", "not-need-init,startup-clear"],
             self.log,
         )
-        # The control channel: a look at the data channel would be the TPM's one client for a moment.
+        # Not by connecting: on the data channel that would be the TPM's one client for a moment.
         wait_until(self._listens, 20, f"swtpm listens (see {self.log})")
 
     def _listens(self):
         if self.process.poll() is not None:
             with open(self.log, encoding="utf-8", errors="replace") as log:
                 raise RuntimeError(f"swtpm ended with {self.process.returncode}: {log.read()[-2000:]}")
-        return accepts(self.socket + ".ctrl")
+        return listens(self.socket) and listens(self.socket + ".ctrl")
 
     def kill(self):
         self.process.kill()
