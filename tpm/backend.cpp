@@ -54,7 +54,8 @@ class TpmBackend final : public Backend {
   DeviceKey create(KeyType type) override;
   DeviceKey import_secret(const Secret& secret) override;
   DeviceKey import_private_key(KeyType type, const Secret& pkcs8) override;
-  Bytes sign(ByteView object, Algorithm algorithm, ByteView digest) override;
+  Bytes sign(ByteView object, Algorithm algorithm, ByteView digest,
+             const Meanwhile& meanwhile) override;
   Secret mac(ByteView object, const std::vector<Bytes>& chain) override;
   void remove(ByteView object) override { objects_.forget(object); }
   void check() override {
@@ -65,6 +66,7 @@ class TpmBackend final : public Backend {
  private:
   static Context started(const Tcti& tcti) {
     Context esys(tcti);
+    check_rc("Esys_SetTimeout", Esys_SetTimeout(esys.get(), TSS2_TCTI_TIMEOUT_BLOCK));
     start_up(esys.get());
     flush_leftovers(esys.get());
     return esys;
@@ -183,13 +185,14 @@ DeviceKey TpmBackend::import_private_key(KeyType type, const Secret& pkcs8) {
   return made(key.public_area, *wrapped, std::move(auth));
 }
 
-Bytes TpmBackend::sign(ByteView object, Algorithm algorithm, ByteView digest) {
+Bytes TpmBackend::sign(ByteView object, Algorithm algorithm, ByteView digest,
+                       const Meanwhile& meanwhile) {
   demand(algorithm);
   const TPMT_SIG_SCHEME scheme = signature_scheme(algorithm);
   if (digest.size() != digest_bytes(algorithm))
     refuse("the digest for " + std::string(to_string(algorithm)) + " has " +
            std::to_string(digest_bytes(algorithm)) + " bytes");
-  const Objects::Loaded key = objects_.use(object);
+  const Objects::Loaded key = objects_.use(object, meanwhile);
   const auto signs = algorithms_of(key.type);
   if (std::find(signs.begin(), signs.end(), algorithm) == signs.end())
     refuse("a key of type " + std::string(to_string(key.type)) + " does not sign with " +
@@ -202,8 +205,14 @@ Bytes TpmBackend::sign(ByteView object, Algorithm algorithm, ByteView digest) {
   const ESYS_TR session = session_.authorise(key.has_auth, Session::Answer::plain);
   Returned<TPMT_SIGNATURE> signature;
   check_use("Esys_Sign", submit([&] {
-              return Esys_Sign(esys_.get(), key.handle, session, ESYS_TR_NONE, ESYS_TR_NONE, &input,
-                               &scheme, &ticket, signature.out());
+              TSS2_RC rc = Esys_Sign_Async(esys_.get(), key.handle, session, ESYS_TR_NONE,
+                                           ESYS_TR_NONE, &input, &scheme, &ticket);
+              meanwhile();
+              if (rc != TSS2_RC_SUCCESS) return rc;
+              do {
+                rc = Esys_Sign_Finish(esys_.get(), signature.out());
+              } while (rc == TSS2_ESYS_RC_TRY_AGAIN);
+              return rc;
             }));
   return raw_signature(*signature, key.type, algorithm);
 }

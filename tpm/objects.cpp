@@ -13,12 +13,13 @@ constexpr std::size_t kKnownKeys = 256;  // a saved context takes 5 KiB
 
 }  // namespace
 
-Objects::Loaded Objects::use(ByteView pem) {
+Objects::Loaded Objects::use(ByteView pem, const Backend::Meanwhile& meanwhile) {
   const auto known = by_pem_.find(as_text(pem));
   if (known != by_pem_.end()) {
     entries_.splice(entries_.begin(), entries_, known->second);
     Entry& entry = entries_.front();
     if (!entry.object) {
+      meanwhile();
       make_room();
       if (!restore(entry)) entry.object.emplace(load(from_pem(pem)));
     }
@@ -32,6 +33,7 @@ Objects::Loaded Objects::use(ByteView pem) {
                 "the key file holds a key that this program didn't make: it may leave the TPM, be "
                 "stopped by "
                 "a lockout, or has another type");
+  meanwhile();
   make_room();
   Object object = load(key);
   if (entries_.size() == kKnownKeys) forget(as_bytes(entries_.back().pem));

@@ -30,8 +30,9 @@ class Objects {
   };
 
   // The key of this PEM text, loaded. Throws Error{key_lost} where it isn't a key of this TPM with
-  // the attributes we demand.
-  Loaded use(ByteView pem);
+  // the attributes we demand. `meanwhile` is called before it is loaded, if it has to be.
+  Loaded use(
+      ByteView pem, const Backend::Meanwhile& meanwhile = [] {});
 
   // Leaves a slot free for a command that needs one.
   void make_room();

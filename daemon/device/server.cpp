@@ -31,16 +31,20 @@ class Server {
     reopen();
     while (wait()) {
     }
+    send_owed();
   }
 
  private:
   // One turn; false when it is time to leave.
   bool wait() {
     pollfd ready[2] = {{control_, POLLIN, 0}, {link_.get(), POLLIN, 0}};
-    if (::poll(ready, 2, backend_ ? -1 : until_retry()) < 0 && errno != EINTR)
-      throw_errno(ErrorKind::internal, "poll");
+    const int patience = !owed_.empty() ? 0 : backend_ ? -1 : until_retry();
+    if (::poll(ready, 2, patience) < 0 && errno != EINTR) throw_errno(ErrorKind::internal, "poll");
     if (ready[0].revents != 0) return obey();
-    if (ready[1].revents != 0) receive();
+    if (ready[1].revents != 0)
+      receive();
+    else
+      send_owed();
     if (!backend_ && Clock::now() >= next_try_) reopen();
     return !is_another_;
   }
@@ -55,6 +59,7 @@ class Server {
     if (!message || message->body.contains("stop")) return false;
     if (message->body.contains("link") && message->descriptors.size() == 1) {
       link_ = std::move(message->descriptors.front());
+      owed_.clear();
       tell_state();
     }
     return true;
@@ -103,7 +108,11 @@ class Server {
     try {
       const Message<Command> command = decode_command(wire);
       cleanse(buffer_.data(), wire.size());
-      send(encode(command.id, answer(command.body)));
+      // Only a signature says when the device is at work.
+      if (!std::holds_alternative<Sign>(command.body)) send_owed();
+      Wire reply = encode(command.id, answer(command.body));
+      send_owed();
+      owed_ = std::move(reply);
     } catch (const Error& error) {
       // The core is trusted, so this is a defect: a closed link shows it, an answer would hide it.
       log::error("device_protocol", {{"error", error.what()}});
@@ -132,7 +141,8 @@ class Server {
   Answer execute(const Command& command) {
     if (const auto* mac = std::get_if<Mac>(&command)) return backend_->mac(mac->object, mac->chain);
     if (const auto* sign = std::get_if<Sign>(&command))
-      return Signature{backend_->sign(sign->object, sign->algorithm, sign->digest)};
+      return Signature{
+          backend_->sign(sign->object, sign->algorithm, sign->digest, [this] { send_owed(); })};
     if (const auto* create = std::get_if<Create>(&command)) return backend_->create(create->type);
     if (const auto* import = std::get_if<ImportSecret>(&command))
       return backend_->import_secret(import->secret);
@@ -146,7 +156,12 @@ class Server {
     return Ready{backend_->describe()};
   }
 
+  void send_owed() {
+    if (!owed_.empty()) send(std::exchange(owed_, {}));
+  }
+
   void send(const Wire& wire) {
+    send_owed();
     if (!link_) return;
     while (::send(link_.get(), wire.data(), wire.size(), MSG_NOSIGNAL) < 0)
       if (errno != EINTR) return link_.reset();
@@ -163,6 +178,7 @@ class Server {
   milliseconds retry_ = kFirstRetry;
   Clock::time_point next_try_;
   Wire buffer_;
+  Wire owed_;  // the last answer: the next command goes to the device before it
 };
 
 }  // namespace

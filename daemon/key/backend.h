@@ -9,6 +9,7 @@
 // makes a new one), invalid_request (sizes that don't fit), internal.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -79,8 +80,15 @@ class Backend {
   virtual DeviceKey import_private_key(KeyType type, const Secret& pkcs8) = 0;
 
   // Signs `digest`, of digest_bytes(algorithm). ECDSA: r‖s, each of the coordinate's size; RSA: the
-  // modulus' size. Not verified here: the caller does, with the public key.
-  virtual Bytes sign(ByteView object, Algorithm algorithm, ByteView digest) = 0;
+  // modulus' size. Not verified here: the caller does, with the public key. `meanwhile`, which does not
+  // throw, is called when the device is at work or just before, perhaps twice: what else the owner has
+  // to do is done then, and not while the device idles. Not called where the call is refused at once.
+  using Meanwhile = std::function<void()>;
+  virtual Bytes sign(ByteView object, Algorithm algorithm, ByteView digest,
+                     const Meanwhile& meanwhile) = 0;
+  Bytes sign(ByteView object, Algorithm algorithm, ByteView digest) {
+    return sign(object, algorithm, digest, [] {});
+  }
 
   // HMAC-SHA-256 over chain[0] with the key, over chain[1] with that result, and so on (1 to 8
   // links, each at most 1024 bytes); the last result, 32 bytes. Only it leaves the device's

@@ -61,6 +61,18 @@ TEST_P(BackendContract, SignsSoThatOpensslVerifies) {
   }
 }
 
+TEST_P(BackendContract, LetsItsOwnerWorkWhileItSigns) {
+  const DeviceKey key = backend_->create(KeyType::ec_p256);
+  const Sha256 digest = sha256("message");
+  for (int i = 0; i < 2; ++i) {  // the first time it has to be loaded
+    int calls = 0;
+    const Bytes signature =
+        backend_->sign(key.object, Algorithm::es256, digest, [&calls] { ++calls; });
+    EXPECT_TRUE(verifies(key.public_key, digest, signature));
+    EXPECT_GE(calls, 1);
+  }
+}
+
 TEST_P(BackendContract, SignsAfterItWasOpenedAgain) {
   const DeviceKey key = backend_->create(KeyType::ec_p256);
   reopen();

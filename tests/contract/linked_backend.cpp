@@ -93,7 +93,9 @@ class LinkedBackend final : public Backend {
   DeviceKey import_private_key(KeyType type, const Secret& pkcs8) override {
     return await(client_->import_private_key(kCaller, type, pkcs8));
   }
-  Bytes sign(ByteView object, Algorithm algorithm, ByteView digest) override {
+  Bytes sign(ByteView object, Algorithm algorithm, ByteView digest,
+             const Meanwhile& meanwhile) override {
+    meanwhile();
     return await(client_->sign(kCaller, object, algorithm, digest));
   }
   Secret mac(ByteView object, const std::vector<Bytes>& chain) override {

@@ -107,7 +107,9 @@ class FakeBackend final : public Backend {
     return keep_pair(private_key_of(type, pkcs8), type);
   }
 
-  Bytes sign(ByteView object, Algorithm algorithm, ByteView digest) override {
+  Bytes sign(ByteView object, Algorithm algorithm, ByteView digest,
+             const Meanwhile& meanwhile) override {
+    meanwhile();
     device_->begin_call();
     const auto& known = description_.algorithms;
     if (std::find(known.begin(), known.end(), algorithm) == known.end())

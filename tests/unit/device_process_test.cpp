@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <list>
+#include <semaphore>
 
 #include "daemon/device/message.h"
 #include "tests/unit/device_support.h"
@@ -29,7 +30,7 @@ class VendorModule final : public Backend {
     std::raise(SIGKILL);
     return {};
   }
-  Bytes sign(ByteView, Algorithm, ByteView) override { return Bytes(64, 1); }
+  Bytes sign(ByteView, Algorithm, ByteView, const Meanwhile&) override { return Bytes(64, 1); }
   Secret mac(ByteView, const std::vector<Bytes>& chain) override {
     const std::string_view wish = as_text(chain.at(0));
     if (wish == "crash") std::raise(SIGSEGV);
@@ -168,14 +169,14 @@ TEST_F(DeviceProcess, MakingAKeyIsNeverTriedTwice) {
 }
 
 // A device with another storage root each time that it is opened; it fails once asked whether it is well.
-class OtherDevice final : public Backend {
+class OtherDevice : public Backend {
  public:
   explicit OtherDevice(int number) { description_.parent_name = std::to_string(number); }
   const DeviceDescription& describe() const override { return description_; }
   DeviceKey create(KeyType) override { return {}; }
   DeviceKey import_secret(const Secret&) override { return {}; }
   DeviceKey import_private_key(KeyType, const Secret&) override { return {}; }
-  Bytes sign(ByteView, Algorithm, ByteView) override { return Bytes(64, 1); }
+  Bytes sign(ByteView, Algorithm, ByteView, const Meanwhile&) override { return Bytes(64, 1); }
   Secret mac(ByteView, const std::vector<Bytes>&) override { return Secret(Bytes(32, 5)); }
   void remove(ByteView) override {}
   void check() override { throw Error(ErrorKind::device_unavailable, "gone"); }
@@ -204,6 +205,55 @@ TEST(DeviceServer, EndsWhenTheDeviceIsAnotherAfterItCameBack) {
     ASSERT_LE(ready, 1) << "it goes on with another device";
   }
   EXPECT_EQ(ready, 1);
+}
+
+// Each command takes until it is permitted to end.
+class PermittedDevice final : public OtherDevice {
+ public:
+  explicit PermittedDevice(std::counting_semaphore<>& permits)
+      : OtherDevice(1), permits_(permits) {}
+  Bytes sign(ByteView, Algorithm, ByteView, const Meanwhile& meanwhile) override {
+    meanwhile();
+    permits_.acquire();
+    return Bytes(64, 1);
+  }
+  Secret mac(ByteView, const std::vector<Bytes>&) override {
+    permits_.acquire();
+    return Secret(Bytes(32, 5));
+  }
+
+ private:
+  std::counting_semaphore<>& permits_;
+};
+
+// The number of the next answer to a command; 0 if none comes.
+std::uint64_t next_answer(int link) {
+  Bytes buffer(kMostMessageBytes);
+  for (;;) {
+    pollfd one{link, POLLIN, 0};
+    if (::poll(&one, 1, 20'000) != 1) return 0;
+    const ssize_t size = ::recv(link, buffer.data(), buffer.size(), 0);
+    if (size <= 0) return 0;
+    const auto answer = decode_answer(ByteView(buffer).first(static_cast<std::size_t>(size)));
+    if (answer.id != 0) return answer.id;
+  }
+}
+
+TEST(DeviceServer, AnswersWhileTheDeviceIsAtWorkOnTheNextCommand) {
+  const Command sign = Sign{{1}, Algorithm::es256, Bytes(32, 7)}, mac = Mac{{1}, {{2}}};
+  for (const Command* next : {&sign, &mac}) {
+    std::counting_semaphore<> permits(0);
+    ThreadServer server([&permits] { return std::make_unique<PermittedDevice>(permits); });
+    const UniqueFd link = server.link();
+    const std::array<Wire, 2> commands{encode(1, sign), encode(2, *next)};
+    for (const Wire& wire : commands)
+      ASSERT_EQ(::send(link.get(), wire.data(), wire.size(), MSG_NOSIGNAL),
+                static_cast<ssize_t>(wire.size()));
+    permits.release();
+    EXPECT_EQ(next_answer(link.get()), 1U);
+    permits.release();
+    EXPECT_EQ(next_answer(link.get()), 2U);
+  }
 }
 
 }  // namespace
