@@ -81,10 +81,10 @@ class Bench:
         head = "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
         return len(request), len("HTTP/1.1 200 OK\r\n\r\n") + len(head) + len(reply.content)
 
-    def load(self, requests, connections, own, others, seconds=None):
-        """One load on the daemon; its processes on `others`, we on `own`; CPU of each for one signature."""
+    def load(self, requests, connections, own, others, seconds=None, tpm=None):
+        """One load on the daemon; its processes on `others`, the TPM on `tpm` or there too, we on `own`; CPU of each for one signature."""
         seconds = seconds or self.seconds
-        self.group.pin(others)
+        self.group.pin(others, tpm or others)
         before = self.group.cpu()
         result = tool("load", "--socket", self.daemon.socket, "--requests", requests, "--warm-up", str(self.warm_up),
                       "--connections", str(connections), seconds=seconds, processor=own)  # fmt: skip
@@ -94,7 +94,7 @@ class Bench:
         # The tool also warms up, at the same rate.
         made = result["count"] * (seconds + self.warm_up) / seconds
         result["cpu_us"] = {name: round((after[name] - before[name]) / made * 1e6, 1) for name in after}
-        self.group.pin(ALL)
+        self.group.pin(ALL, ALL)
         return result
 
 
@@ -125,12 +125,12 @@ def sigv4(bench):
 def device(bench):
     """The same TPM directly, then through the daemon; the daemon is stopped meanwhile, as a TPM serves one."""
     requests = bench.digest()
-    report = {f"{n} clients": bench.load(requests, n, 0, {max(ALL)}) for n in (1, 8, 64)}
-    report["1 client one core"] = bench.load(requests, 1, 0, {0})
+    places = {"one core": {0}, "TPM apart": {max(ALL)}}
+    report = {f"{n} {place}": bench.load(requests, n, 0, {0}, tpm=tpm) for n in (1, 8, 64) for place, tpm in places.items()}
     bench.daemon.stop()
-    for name, others in (("direct two cores", {max(ALL)}), ("direct one core", {0})):
-        os.sched_setaffinity(bench.swtpm.process.pid, others)
-        report[name] = tool("direct", "--tcti", bench.swtpm.tcti, seconds=bench.seconds, processor=0)
+    for place, tpm in places.items():
+        os.sched_setaffinity(bench.swtpm.process.pid, tpm)
+        report[f"direct {place}"] = tool("direct", "--tcti", bench.swtpm.tcti, seconds=bench.seconds, processor=0)
     os.sched_setaffinity(bench.swtpm.process.pid, ALL)
     bench.daemon.start()
     bench.group = Group(bench.daemon, bench.swtpm)

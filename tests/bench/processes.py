@@ -13,10 +13,11 @@ class Group:
         for pid, command in children(daemon.process.pid):
             self.pids[command.split()[0].removeprefix("holdfast-")] = pid
 
-    def pin(self, processors):
-        for pid in self.pids.values():
+    def pin(self, processors, tpm):
+        """All on `processors`, but for the TPM."""
+        for name, pid in self.pids.items():
             for task in os.listdir(f"/proc/{pid}/task"):
-                os.sched_setaffinity(int(task), processors)
+                os.sched_setaffinity(int(task), tpm if name == "swtpm" else processors)
 
     def cpu(self):
         """Seconds on a processor so far, of each process: schedstat counts nanoseconds."""
