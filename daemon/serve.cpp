@@ -57,7 +57,7 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
   record.key = key_of(intent);
   record.uid = caller.uid;
   record.policy_digest = service.policy->digest();
-  record.details.facts = facts_of(intent);
+  record.details.facts = take_facts(intent);
   record.details.skew = skew_of(intent);
   record.details.ttl = ttl_of(intent);
   record.details.caller = caller;
@@ -121,7 +121,7 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
   auto& answered = service.answered[{record.operation, record.code}];
   const std::uint64_t sequence = co_await service.audit->write(std::move(record));
   ++answered;
-  service.recent.add(std::move(request_id), sequence);
+  service.recent.add(request_id, sequence);
   if (!reply.empty()) {
     reply["audit_seq"] = sequence;
     response.body = json::serialize(reply);

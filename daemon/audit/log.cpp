@@ -122,15 +122,13 @@ class DiskLog final : public Log {
     leaf_text_.clear();
     details_text_.clear();
     starts_.clear();
-    const Bytes salts = random_bytes(kSaltBytes * records.size());
     for (std::size_t i = 0; i < records.size(); ++i)
-      starts_.push_back(write_lines(records[i], tree_.size() + i,
-                                    ByteView(salts).subspan(i * kSaltBytes, kSaltBytes), leaf_text_,
-                                    details_text_));
+      starts_.push_back(write_lines(records[i], tree_.size() + i, salts_.take(kSaltBytes),
+                                    leaf_text_, details_text_));
     starts_.push_back(leaf_text_.size());
     // Details first: a leaf without its details would look pruned by someone.
-    disk_.write(details_.get(), details_text_, segment_path("", "details", segment_));
-    disk_.write(leaves_.get(), leaf_text_, segment_path("", "leaves", segment_));
+    disk_.write(details_.get(), details_text_, details_path_);
+    disk_.write(leaves_.get(), leaf_text_, leaves_path_);
     for (std::size_t i = 0; i < records.size(); ++i)
       tree_.push(leaf_hash(
           std::string_view(leaf_text_).substr(starts_[i], starts_[i + 1] - starts_[i] - 1)));
@@ -142,8 +140,10 @@ class DiskLog final : public Log {
     if (leaves_) sync();  // so that a crash can only have torn the last segment
     const bool fresh = tree_.size() == first;  // what lies there was written just before a crash
     const int flags = O_WRONLY | O_APPEND | (fresh ? O_CREAT | O_TRUNC : 0);
-    details_ = disk_.open(segment_path("", "details", first).substr(1), flags);
-    leaves_ = disk_.open(segment_path("", "leaves", first).substr(1), flags);
+    details_path_ = segment_path("", "details", first).substr(1);
+    leaves_path_ = segment_path("", "leaves", first).substr(1);
+    details_ = disk_.open(details_path_, flags);
+    leaves_ = disk_.open(leaves_path_, flags);
     segment_ = first;
   }
 
@@ -163,6 +163,8 @@ class DiskLog final : public Log {
   std::uint64_t checkpointed_ = 0;
   std::uint64_t segment_ = 0;
   UniqueFd leaves_, details_;
+  std::string leaves_path_, details_path_;
+  RandomStock salts_;
   std::string leaf_text_, details_text_;  // kept for their memory
   std::vector<std::size_t> starts_;
 };

@@ -3,34 +3,19 @@
 #include <cstdio>
 
 namespace holdfast::audit {
-namespace {
-
-Sha256 hash_of(ByteView first, ByteView second, ByteView third = {}) {
-  thread_local const EvpMdCtx context(EVP_MD_CTX_new());
-  Sha256 hash;
-  if (!context || EVP_DigestInit_ex2(context.get(), sha256_algorithm(), nullptr) != 1 ||
-      EVP_DigestUpdate(context.get(), first.data(), first.size()) != 1 ||
-      EVP_DigestUpdate(context.get(), second.data(), second.size()) != 1 ||
-      EVP_DigestUpdate(context.get(), third.data(), third.size()) != 1 ||
-      EVP_DigestFinal_ex(context.get(), hash.data(), nullptr) != 1)
-    throw_openssl("SHA-256 of the audit log");
-  return hash;
-}
-
-}  // namespace
 
 Sha256 leaf_hash(std::string_view leaf) {
   static constexpr std::uint8_t prefix[] = {0x00};
-  return hash_of(prefix, as_bytes(leaf));
+  return sha256({prefix, as_bytes(leaf)});
 }
 
 Sha256 node_hash(const Sha256& left, const Sha256& right) {
   static constexpr std::uint8_t prefix[] = {0x01};
-  return hash_of(prefix, left, right);
+  return sha256({prefix, left, right});
 }
 
 Sha256 salted_hash(ByteView salt, std::string_view text) {
-  return hash_of(salt, as_bytes(text));
+  return sha256({salt, as_bytes(text)});
 }
 
 std::string Tile::path(unsigned level, std::uint64_t index) {

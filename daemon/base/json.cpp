@@ -1,7 +1,10 @@
 #include "daemon/base/json.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <cstddef>
+#include <memory_resource>
 #include <set>
 
 #include <boost/json/basic_parser_impl.hpp>
@@ -21,6 +24,8 @@ struct StrictHandler {
   static constexpr std::size_t max_string_size = 1 << 20;
 
   explicit StrictHandler(json::storage_ptr storage) : stack(storage) { stack.reset(storage); }
+  StrictHandler(const StrictHandler&) = delete;
+  StrictHandler& operator=(const StrictHandler&) = delete;
 
   using error_code = boost::system::error_code;
 
@@ -47,7 +52,7 @@ struct StrictHandler {
   }
   bool on_key(json::string_view part, std::size_t, error_code& ec) {
     key.append(part);
-    if (!names.back().insert(key).second) {
+    if (!names.back().emplace(key).second) {
       complaint = "the name \"" + key.substr(0, 64) + "\" is given twice";
       ec = json::error::syntax;
       return false;
@@ -108,7 +113,9 @@ struct StrictHandler {
   bool on_comment(json::string_view, error_code&) { return true; }
 
   json::value_stack stack;
-  std::vector<std::set<std::string>> names;
+  std::array<std::byte, 4096> start;
+  std::pmr::monotonic_buffer_resource names_storage{start.data(), start.size()};
+  std::pmr::vector<std::pmr::set<std::pmr::string>> names{&names_storage};
   std::string key;
   std::string number;
   std::string complaint;
@@ -116,7 +123,8 @@ struct StrictHandler {
 
 }  // namespace
 
-json::value parse_json(std::string_view text, json::storage_ptr storage) {
+// Never inlined: its frame has to be gone when parse_secret_json_object() zeroes the stack.
+[[gnu::noinline]] json::value parse_json(std::string_view text, json::storage_ptr storage) {
   json::parse_options options;
   options.max_depth = kMaxDepth;
   json::basic_parser<StrictHandler> parser(options, std::move(storage));
@@ -136,6 +144,14 @@ json::object parse_json_object(std::string_view text, json::storage_ptr storage)
   if (!value.is_object())
     throw Error(ErrorKind::invalid_request, "JSON: the body has to be an object");
   return std::move(value.get_object());
+}
+
+json::object parse_secret_json_object(std::string_view text) {
+  // Boost.JSON unescapes a string's parts in a local variable.
+  struct Cleanse {
+    ~Cleanse() { cleanse_stack(); }
+  } const afterwards;
+  return parse_json_object(text, secret_storage());
 }
 
 Fields::Fields(const json::object& object, std::string path)

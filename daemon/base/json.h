@@ -16,12 +16,16 @@ namespace holdfast {
 
 namespace json = boost::json;
 
-// One JSON text, UTF-8, at most 32 deep. `storage` holds the value (secret_storage() where it may
-// hold a secret). Throws Error{invalid_request} that names the offence and its byte offset.
+// One JSON text, UTF-8, at most 32 deep. `storage` holds the value. Throws Error{invalid_request} that
+// names the offence and its byte offset.
 json::value parse_json(std::string_view text, json::storage_ptr storage = {});
 
 // The same, and it must be an object.
 json::object parse_json_object(std::string_view text, json::storage_ptr storage = {});
+
+// The same for a text that may hold a secret: the value is in secret_storage(), and nothing of the
+// text is left elsewhere.
+json::object parse_secret_json_object(std::string_view text);
 
 // Takes fields out of an object, each once, and at the end refuses those that nobody took. Every
 // complaint is Error{invalid_request} and names the field. Keeps a reference to the object.

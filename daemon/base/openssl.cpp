@@ -28,17 +28,21 @@ void throw_openssl(std::string_view where) {
               static_cast<std::int64_t>(code));
 }
 
-// Fetched once: the implicit fetch of EVP_sha256() costs as much as hashing a page of text.
-const EVP_MD* sha256_algorithm() {
+Sha256 sha256(std::initializer_list<ByteView> parts) {
+  // Fetched once: the implicit fetch of EVP_sha256() costs as much as hashing a page of text.
   static EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  return algorithm;
-}
-
-Sha256 sha256(ByteView data) {
+  // Kept, and always at its start: what was hashed may be secret.
+  thread_local const EvpMdCtx context = [] {
+    EvpMdCtx fresh(EVP_MD_CTX_new());
+    if (!fresh || EVP_DigestInit_ex2(fresh.get(), algorithm, nullptr) != 1) throw_openssl("sha256");
+    return fresh;
+  }();
   Sha256 digest;
-  if (EVP_Digest(data.data(), data.size(), digest.data(), nullptr, sha256_algorithm(), nullptr) !=
-      1)
-    throw_openssl("sha256");
+  bool good = true;
+  for (const ByteView part : parts)
+    good = good && EVP_DigestUpdate(context.get(), part.data(), part.size()) == 1;
+  good = good && EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) == 1;
+  if (EVP_DigestInit_ex2(context.get(), algorithm, nullptr) != 1 || !good) throw_openssl("sha256");
   return digest;
 }
 
@@ -74,6 +78,14 @@ Bytes random_bytes(std::size_t size) {
   Bytes bytes(size);
   if (RAND_bytes(bytes.data(), static_cast<int>(size)) != 1) throw_openssl("random_bytes");
   return bytes;
+}
+
+ByteView RandomStock::take(std::size_t size) {
+  if (stock_.size() - used_ < size) {
+    stock_ = random_bytes(kDraw);
+    used_ = 0;
+  }
+  return ByteView(stock_).subspan(std::exchange(used_, used_ + size), size);
 }
 
 EvpPkey public_key_from_spki(ByteView der) {

@@ -5,6 +5,7 @@
 #include <openssl/x509.h>
 
 #include <array>
+#include <initializer_list>
 #include <memory>
 
 #include "daemon/base/bytes.h"
@@ -25,8 +26,10 @@ using EvpMdCtx = std::unique_ptr<EVP_MD_CTX, OpensslFree<EVP_MD_CTX_free>>;
 
 using Sha256 = std::array<std::uint8_t, 32>;
 
-const EVP_MD* sha256_algorithm();  // lives as long as the program
-Sha256 sha256(ByteView data);
+Sha256 sha256(std::initializer_list<ByteView> parts);  // of all, one after the other
+inline Sha256 sha256(ByteView data) {
+  return sha256({data});
+}
 inline Sha256 sha256(std::string_view text) {
   return sha256(as_bytes(text));
 }
@@ -37,6 +40,18 @@ Secret hmac_sha256(ByteView key, ByteView message);
 
 // Cryptographically random bytes.
 Bytes random_bytes(std::size_t size);
+
+// The same from a stock, for what needs a few at a time and shows them (names, salts): a draw costs the
+// same for 16 bytes as for a page. Not thread-safe.
+class RandomStock {
+ public:
+  ByteView take(std::size_t size);  // at most kDraw; good until the next call
+
+ private:
+  static constexpr std::size_t kDraw = 1024;
+  Bytes stock_;
+  std::size_t used_ = 0;
+};
 
 // Public key from a DER SubjectPublicKeyInfo (RFC 5280 §4.1). Throws Error{internal} if it is not
 // one.

@@ -82,6 +82,11 @@ void cleanse(void* data, std::size_t size) noexcept {
   OPENSSL_cleanse(data, size);
 }
 
+[[gnu::noinline]] void cleanse_stack() noexcept {
+  unsigned char left[32 * 1024];
+  OPENSSL_cleanse(left, sizeof left);
+}
+
 boost::json::storage_ptr secret_storage() {
   static SecretResource resource;
   return &resource;

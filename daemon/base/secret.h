@@ -43,6 +43,10 @@ class Secret {
 // Zeroes [data, data+size) so that no optimiser removes it.
 void cleanse(void* data, std::size_t size) noexcept;
 
+// Zeroes what calls that have returned left below the caller's frame, 32 KiB of it: for after a
+// library that has copied a secret into its own local variables.
+void cleanse_stack() noexcept;
+
 // For buffers that may hold a secret in passing (a request's bytes): zeroed when released, not
 // locked.
 template <class T>

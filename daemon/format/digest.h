@@ -19,6 +19,7 @@ class DigestRequest {
 
   const std::string& key() const { return key_; }
   const Facts& facts() const { return facts_; }  // algorithm
+  Facts take_facts() { return std::move(facts_); }
   Algorithm algorithm() const { return algorithm_; }
   const Bytes& digest() const { return digest_; }
 

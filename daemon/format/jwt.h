@@ -39,6 +39,7 @@ class JwtRequest {
   const std::string& key() const { return key_; }
   // audience (each), issuer, subject, typ, algorithm, claim.NAME.
   const Facts& facts() const { return facts_; }
+  Facts take_facts() { return std::move(facts_); }
   std::chrono::seconds ttl() const { return ttl_; }
 
   // The algorithm that was not said is the one of the key's type (RSA: RS256), and a fact from then

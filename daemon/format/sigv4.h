@@ -61,6 +61,7 @@ class Sigv4Request {
 
   const std::string& key() const { return key_; }
   const Facts& facts() const { return facts_; }
+  Facts take_facts() { return std::move(facts_); }
   // How far the request's own time is from now: |time - now|.
   std::chrono::seconds skew() const { return skew_; }
 

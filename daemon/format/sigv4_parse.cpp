@@ -89,9 +89,12 @@ void add_header_facts(const std::vector<Header>& headers, Facts& facts) {
   for (const Header& header : headers)
     if (header.name != "host") facts.add("header." + header.name, shown(header.name, header.value));
   // Repeated headers and one header with a comma are signed alike, so policy sees them as that too.
+  const auto is_repeated = [&](const Header& header) {
+    return std::ranges::count(headers, header.name, &Header::name) > 1;
+  };
+  if (std::ranges::none_of(headers, is_repeated)) return;
   for (const Header& header : canonical_headers(headers))
-    if (std::ranges::count(headers, header.name, &Header::name) > 1)
-      facts.add("header." + header.name, shown(header.name, header.value));
+    if (is_repeated(header)) facts.add("header." + header.name, shown(header.name, header.value));
 }
 
 }  // namespace

@@ -81,7 +81,7 @@ class Admin final : public socket::Session {
     auto& answered = service_.answered[{record.operation, record.code}];
     const std::uint64_t sequence = co_await service_.audit->write(std::move(record));
     ++answered;
-    service_.recent.add(std::move(request_id), sequence);
+    service_.recent.add(request_id, sequence);
     co_return response;
   }
 

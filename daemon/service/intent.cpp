@@ -107,7 +107,9 @@ KeyUse use_of(Operation operation) noexcept {
 }
 
 Intent read_intent(Operation operation, std::string_view body, SystemTime now) {
-  const json::object object = parse_json_object(body);
+  std::array<unsigned char, 4096> start;  // as much as most requests need
+  json::monotonic_resource storage(start.data(), start.size());
+  const json::object object = parse_json_object(body, &storage);
   switch (operation) {
     case Operation::sign_sigv4:
       return format::Sigv4Request::parse(object, now);
@@ -124,8 +126,8 @@ const std::string& key_of(const Intent& intent) {
                     intent);
 }
 
-const Facts& facts_of(const Intent& intent) {
-  return std::visit([](const auto& request) -> const Facts& { return request.facts(); }, intent);
+Facts take_facts(Intent& intent) {
+  return std::visit([](auto& request) { return request.take_facts(); }, intent);
 }
 
 std::chrono::seconds skew_of(const Intent& intent) {

@@ -29,7 +29,7 @@ using Forced = std::map<std::string, std::string>;  // Policy::forced
 Intent read_intent(Operation operation, std::string_view body, SystemTime now);
 
 const std::string& key_of(const Intent& intent);
-const Facts& facts_of(const Intent& intent);
+Facts take_facts(Intent& intent);  // once: the intent is without them then
 std::chrono::seconds skew_of(const Intent& intent);
 std::optional<std::chrono::seconds> ttl_of(const Intent& intent);  // of a token
 

@@ -86,7 +86,7 @@ awaitable<json::object> KeyAdmin::create(std::uint32_t uid, std::string_view bod
 }
 
 awaitable<json::object> KeyAdmin::import(std::uint32_t uid, std::string_view body) {
-  const json::object object = parse_json_object(body, secret_storage());
+  const json::object object = parse_secret_json_object(body);
   Fields fields(object);
   Key key;
   key.name = named_ = read_name(fields);
@@ -100,7 +100,7 @@ awaitable<json::object> KeyAdmin::import(std::uint32_t uid, std::string_view bod
 
 awaitable<json::object> KeyAdmin::add_version(std::uint32_t uid, std::string name,
                                               std::string_view body) {
-  const json::object object = parse_json_object(body.empty() ? "{}" : body, secret_storage());
+  const json::object object = parse_secret_json_object(body.empty() ? "{}" : body);
   Fields fields(object);
   const Catalogue::Change change(service_.catalogue, name);
   Key key = require(name);

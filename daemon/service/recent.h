@@ -2,36 +2,48 @@
 // what was asked, decided and why. The record itself stays in the log, its one home.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
-#include <string>
-#include <unordered_map>
+#include <string_view>
+#include <vector>
 
 namespace holdfast {
 
+// A ring, and no index beside it: every request is added, hardly one is ever looked for.
 class RecentRequests {
  public:
   static constexpr std::size_t kLimit = 10'000;
 
-  void add(std::string request_id, std::uint64_t sequence) {
-    if (order_.size() == kLimit) {
-      sequences_.erase(order_.front());
-      order_.pop_front();
-    }
-    order_.push_back(request_id);
-    sequences_.insert_or_assign(std::move(request_id), sequence);
+  // `request_id` as RequestIds make it; of a longer one only the start would be kept.
+  void add(std::string_view request_id, std::uint64_t sequence) {
+    Entry entry{{}, sequence};
+    request_id.copy(entry.id.data(), entry.id.size());
+    if (ring_.size() < kLimit)
+      ring_.push_back(entry);
+    else
+      ring_[next_] = entry;
+    next_ = (next_ + 1) % kLimit;
   }
 
-  std::optional<std::uint64_t> find(const std::string& request_id) const {
-    const auto at = sequences_.find(request_id);
-    return at == sequences_.end() ? std::nullopt : std::optional(at->second);
+  std::optional<std::uint64_t> find(std::string_view request_id) const {
+    Id id{};
+    if (request_id.copy(id.data(), id.size()) != request_id.size()) return std::nullopt;
+    const auto at = std::ranges::find(ring_, id, &Entry::id);
+    return at == ring_.end() ? std::nullopt : std::optional(at->sequence);
   }
 
  private:
-  std::deque<std::string> order_;
-  std::unordered_map<std::string, std::uint64_t> sequences_;
+  using Id = std::array<char, 32>;
+  struct Entry {
+    Id id;
+    std::uint64_t sequence;
+  };
+
+  std::vector<Entry> ring_;
+  std::size_t next_ = 0;
 };
 
 }  // namespace holdfast
