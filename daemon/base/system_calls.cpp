@@ -12,10 +12,10 @@
 namespace holdfast {
 namespace {
 
-#ifdef HOLDFAST_SANITIZED
-constexpr bool kSanitized = true;  // the sanitizers' runtime needs more than a list allows
+#if defined(HOLDFAST_SANITIZED) || defined(HOLDFAST_COVERAGE)
+constexpr bool kInstrumented = true;  // the runtime in it needs more than a list allows
 #else
-constexpr bool kSanitized = false;
+constexpr bool kInstrumented = false;
 #endif
 
 struct Release {
@@ -105,7 +105,7 @@ void restrict_caller() {
 }  // namespace
 
 void restrict_system_calls(Profile profile) {
-  if (profile == Profile::caller && !kSanitized) return restrict_caller();
+  if (profile == Profile::caller && !kInstrumented) return restrict_caller();
   Filter filter(SCMP_ACT_ALLOW);
   forbid_for_all(filter);
   if (profile != Profile::supervisor) filter.forbid({SCMP_SYS(execve), SCMP_SYS(execveat)});
