@@ -4,6 +4,7 @@
 #include <sys/mount.h>
 
 #include <climits>
+#include <functional>
 
 #include "daemon/base/error.h"
 #include "daemon/identity/peer.h"

@@ -4,17 +4,14 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
-#include <functional>
 #include <string>
 #include <utility>
 
@@ -25,6 +22,7 @@
 #include "daemon/base/posix.h"
 #include "daemon/identity/executable.h"
 #include "daemon/identity/peer.h"
+#include "tests/unit/child.h"
 
 namespace holdfast {
 
@@ -67,22 +65,6 @@ class Listener {
   std::string folder_;
   UniqueFd fd_;
 };
-
-// A child that runs `body` and exits with what it returns.
-inline pid_t fork_to(const std::function<int()>& body) {
-  const pid_t pid = ::fork();
-  if (pid == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    ::_exit(body());
-  }
-  return pid;
-}
-
-inline int exit_code(pid_t pid) {
-  int status = 0;
-  if (::waitpid(pid, &status, 0) != pid) return -1;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
-}
 
 // Holds children back until it is released. A byte, not only the end of file: a process between the
 // test and the child holds the writing end too.

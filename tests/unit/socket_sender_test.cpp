@@ -8,8 +8,10 @@
 namespace holdfast::socket {
 namespace {
 
-bool send_descriptor(int channel, int fd, std::string_view text) {
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+// `text` with a control message beside it (unix(7)).
+template <class T>
+bool send_with(int socket, int type, const T& beside, std::string_view text) {
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof beside)] = {};
   iovec part{const_cast<char*>(text.data()), text.size()};
   msghdr message{};
   message.msg_iov = &part;
@@ -18,10 +20,18 @@ bool send_descriptor(int channel, int fd, std::string_view text) {
   message.msg_controllen = sizeof control;
   cmsghdr* header = CMSG_FIRSTHDR(&message);
   header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof fd);
-  std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  return ::sendmsg(channel, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
+  header->cmsg_type = type;
+  header->cmsg_len = CMSG_LEN(sizeof beside);
+  std::memcpy(CMSG_DATA(header), &beside, sizeof beside);
+  return ::sendmsg(socket, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
+}
+
+bool send_descriptor(int channel, int fd, std::string_view text) {
+  return send_with(channel, SCM_RIGHTS, fd, text);
+}
+
+bool send_as(int socket, const ucred& who, std::string_view text) {
+  return send_with(socket, SCM_CREDENTIALS, who, text);
 }
 
 UniqueFd receive_descriptor(int channel) {
@@ -37,22 +47,6 @@ UniqueFd receive_descriptor(int channel) {
   if (::recvmsg(channel, &message, 0) == 1 && CMSG_FIRSTHDR(&message) != nullptr)
     std::memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
   return UniqueFd(fd);
-}
-
-bool send_as(int socket, const ucred& who, std::string_view text) {
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof who)] = {};
-  iovec part{const_cast<char*>(text.data()), text.size()};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_CREDENTIALS;
-  header->cmsg_len = CMSG_LEN(sizeof who);
-  std::memcpy(CMSG_DATA(header), &who, sizeof who);
-  return ::sendmsg(socket, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
 }
 
 bool closed_without_a_reply(int socket) {

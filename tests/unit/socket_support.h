@@ -5,11 +5,9 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -26,6 +24,7 @@
 #include <thread>
 
 #include "daemon/socket/server.h"
+#include "tests/unit/child.h"
 
 namespace holdfast::socket {
 
@@ -205,21 +204,5 @@ inline Reply ask(int fd, std::string_view request) {
 }
 
 inline const std::string kGet = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
-
-// A child that runs `body` and exits with what it returns; it never outlives the test.
-template <class F>
-pid_t fork_to(F body) {
-  const pid_t pid = ::fork();
-  if (pid == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    ::_exit(body());
-  }
-  return pid;
-}
-inline int exit_code(pid_t pid) {
-  int status = 0;
-  if (::waitpid(pid, &status, 0) != pid) return -1;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
-}
 
 }  // namespace holdfast::socket
