@@ -30,7 +30,7 @@ def test_systemd_put_the_sandbox_up(daemon):
 @pytest.mark.short
 def test_every_process_is_filtered_and_gains_nothing(daemon):
     found = processes()
-    assert {"holdfastd", "holdfast-core", "holdfast-device"} <= set(found)
+    assert {"holdfastd", "holdfast-core", "holdfast-caller", "holdfast-device"} <= set(found)
     for name, pid in found.items():
         status = status_of(pid)
         assert status["NoNewPrivs"] == "1", name
@@ -38,13 +38,16 @@ def test_every_process_is_filtered_and_gains_nothing(daemon):
         assert status["Seccomp"] == "2" and int(status["Seccomp_filters"]) >= (1 if name == "holdfastd" else 2), (name, status["Seccomp_filters"])
         assert int(status["CapBnd"], 16) & ~(KILL | SETGID | SETUID | SYS_PTRACE) == 0, name
         assert int(status["CapAmb"], 16) == int(status["CapInh"], 16) == 0, name
-    assert int(status_of(found["holdfast-device"])["CapEff"], 16) == 0
+    assert int(status_of(found["holdfast-caller"])["CapEff"], 16) == SYS_PTRACE
+    for name in ("holdfast-core", "holdfast-device"):
+        assert int(status_of(found[name])["CapEff"], 16) == 0, name
 
 
 @pytest.mark.short
 def test_processes_are_users_of_their_own(daemon):
     found = processes()
-    for name, user in (("holdfastd", "root"), ("holdfast-core", "holdfast"), ("holdfast-device", "holdfast-device")):
+    for name, user in (("holdfastd", "root"), ("holdfast-core", "holdfast"), ("holdfast-caller", "holdfast"),
+                       ("holdfast-device", "holdfast-device")):
         assert status_of(found[name])["Uid"].split() == [str(pwd.getpwnam(user).pw_uid)] * 4, name
 
 
