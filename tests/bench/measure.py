@@ -98,6 +98,15 @@ class Bench:
         return result
 
 
+def middle(rounds):
+    """Of several rounds' reports one: of each figure with a rate the one with the middle rate, of all else the last."""
+    report = dict(rounds[-1])
+    for key, last in report.items():
+        if isinstance(last, dict) and "rate" in last:
+            report[key] = sorted((round[key] for round in rounds), key=lambda result: result["rate"])[len(rounds) // 2]
+    return report
+
+
 def floors(bench):
     request, reply = bench.sizes()
     size = ("raw", "--request-bytes", str(request), "--reply-bytes", str(reply))

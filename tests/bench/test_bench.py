@@ -11,6 +11,7 @@ import pytest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "..", "support")]
 
+import measure  # noqa: E402
 import report  # noqa: E402
 import soak  # noqa: E402
 
@@ -52,6 +53,13 @@ def test_a_descriptor_that_stays_open_is_found():
 
 def test_an_error_is_found():
     assert not judged(samples(), ["core: wanted 200"])["no error"]
+
+
+def test_of_several_rounds_each_row_is_the_middle_one():
+    rounds = [{"direct": {"rate": 3, "p50_us": 9}, "daemon": {"rate": 5}, "resident": 1},
+              {"direct": {"rate": 1, "p50_us": 7}, "daemon": {"rate": 9}, "resident": 2},
+              {"direct": {"rate": 2, "p50_us": 8}, "daemon": {"rate": 7}, "resident": 3}]  # fmt: skip
+    assert measure.middle(rounds) == {"direct": {"rate": 2, "p50_us": 8}, "daemon": {"rate": 7}, "resident": 3}
 
 
 @pytest.fixture(scope="module")
