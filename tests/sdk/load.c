@@ -27,12 +27,14 @@ static pthread_rwlock_t calls = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_N
 #define BEGIN_CALL() pthread_rwlock_rdlock(&calls)
 #define END_CALL() pthread_rwlock_unlock(&calls)
 #define BEGIN_FORK() pthread_rwlock_wrlock(&calls)
-#define END_FORK() pthread_rwlock_unlock(&calls)
+// The child is another thread than the one that locked: it can't unlock, and is alone.
+#define END_FORK(child) \
+  ((child) == 0 ? pthread_rwlock_init(&calls, NULL) : pthread_rwlock_unlock(&calls))
 #else
 #define BEGIN_CALL() ((void)0)
 #define END_CALL() ((void)0)
 #define BEGIN_FORK() ((void)0)
-#define END_FORK() ((void)0)
+#define END_FORK(child) ((void)0)
 #endif
 
 static int is_hex(const char* text, size_t size) {
@@ -144,7 +146,7 @@ static int fork_and_sign(void) {
   tell("forking");
   BEGIN_FORK();
   const pid_t child = fork();
-  END_FORK();
+  END_FORK(child);
   if (child == 0) be_the_child();
   int status = -1;
   waitpid(child, &status, 0);
