@@ -2,7 +2,8 @@
 //
 // A backend makes keys and signs digests with a named algorithm. It knows no format, no caller and
 // no policy, keeps no durable state, and infers nothing: type, algorithm and digest are said, and a
-// mismatch is an error. Calls block. Not thread-safe: one thread of one process owns a backend.
+// mismatch is an error. Calls block. One thread of one process owns a backend; sign() and mac() alone may
+// be called by as many threads at once as describe().parallel says, and nothing else meanwhile.
 //
 // Errors are `Error` of these kinds: unsupported (the device can't), key_lost (the object does not
 // load), device_unavailable (the device has to be opened again: the owner destroys the backend and
@@ -43,6 +44,7 @@ struct DeviceDescription {
               // takes the asymmetric ones of these
   std::vector<Algorithm> algorithms;
   std::uint32_t commands_in_flight = 1;  // how many the core may have on the way
+  std::uint32_t parallel = 1;            // how many threads may sign or make MACs at once
   std::uint32_t lockout_counter = 0;     // failed authorisations the device counts (TPM)
   bool encrypted_sessions =
       false;  // what passes between us and the device is encrypted and authenticated
@@ -101,5 +103,26 @@ class Backend {
   // A cheap round trip that proves the device answers; refreshes lockout_counter.
   virtual void check() = 0;
 };
+
+// A key that is on the device already.
+struct EnrolledKey {
+  KeyType type;
+  DeviceKey key;
+  bool always_secret = false;  // made on the device, and could never leave it, as the device says of it
+};
+
+// What only devices that store keys themselves can do, beside Backend.
+class Enroller {
+ public:
+  virtual ~Enroller() = default;
+
+  // Finds the private key of this RFC 7512 URI, at most kMostUriBytes, and takes it as one of ours without
+  // changing it; remove() of such a key leaves it on the device. Throws invalid_request for a URI that is
+  // malformed or fits no key, several keys, or another token; conflict for a key whose attributes are too
+  // weak, with the attribute and what it has to be; unsupported for a type that we don't sign with.
+  virtual EnrolledKey enrol(std::string_view uri) = 0;
+};
+
+inline constexpr std::size_t kMostUriBytes = 2048;
 
 }  // namespace holdfast
