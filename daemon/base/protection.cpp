@@ -69,11 +69,16 @@ bool is_protection(const json::value& value) {
   const auto is_text = [](const json::value& text) {
     return text.is_string() && text.get_string().size() <= kMaxGap;
   };
+  // What is read again has one kind of integer, what is written two.
+  const auto are_counts = [](const json::value& found, const json::value& wanted) {
+    return (found.is_int64() || found.is_uint64()) && (wanted.is_int64() || wanted.is_uint64());
+  };
   const json::object like = to_json({}, {});
   if (!value.is_object() || value.get_object().size() != like.size()) return false;
   for (const auto& [name, found] : value.get_object()) {
     const json::value* wanted = like.if_contains(name);
-    if (wanted == nullptr || found.kind() != wanted->kind()) return false;
+    if (wanted == nullptr || (found.kind() != wanted->kind() && !are_counts(found, *wanted)))
+      return false;
     if (found.is_string() && !is_text(found)) return false;
     if (found.is_array() &&
         (found.get_array().size() > kMostGaps || !std::ranges::all_of(found.get_array(), is_text)))

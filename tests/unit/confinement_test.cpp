@@ -139,7 +139,8 @@ TEST(Protection, OfAHardenedProcessHasNoGap) {
 }
 
 TEST(Protection, ThatNoProcessOfOursWouldSendIsTold) {
-  const json::object good = to_json({}, {"a gap", "another"});
+  const json::object good =
+      parse_json_object(json::serialize(to_json(own_protection(0), {"a gap", "another"})));
   EXPECT_TRUE(is_protection(good));
   const auto with = [&](std::string_view name, json::value value) {
     json::object changed = good;
