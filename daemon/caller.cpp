@@ -24,11 +24,15 @@ std::string gap() {
   return "/proc hides other processes (hidepid=), so a caller's unit and executable can't be read";
 }
 
-void answer_one(UniqueFd& link) {
+// False where the core can't be told: then another process of ours has to be.
+bool answer_one(UniqueFd& link) {
   const auto question = identity::receive_question(link.get());
-  if (!question || !identity::send_answer(
-                       link.get(), {question->id, identity::process_of(question->pidfd.get())}))
-    link.reset();
+  if (question)
+    return identity::send_answer(link.get(),
+                                 {question->id, identity::process_of(question->pidfd.get())});
+  const bool closed = identity::is_closed(link.get());
+  link.reset();  // where the core is gone its successor comes with a new one
+  return closed;
 }
 
 // Until the supervisor says stop or is gone.
@@ -46,8 +50,8 @@ void serve() {
       if (!message->body.contains("link") || message->descriptors.size() != 1) continue;
       link = std::move(message->descriptors.front());
       if (!identity::send_answer(link.get(), {identity::kGapId, {gap(), {}}})) link.reset();
-    } else if (ready[1].revents != 0) {
-      answer_one(link);
+    } else if (ready[1].revents != 0 && !answer_one(link)) {
+      throw Error(ErrorKind::internal, "the core does not take an answer");
     }
   }
 }

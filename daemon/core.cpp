@@ -38,6 +38,7 @@ constexpr std::chrono::milliseconds kAuditPatience{2000};
 constexpr std::size_t kSockets = 3;  // application, admin, metrics
 // Of administrators, and of what reads the metrics.
 constexpr std::size_t kOtherConnections = 256;
+constexpr std::size_t kOtherBuffered = 64 * 1024 * 1024;  // a thousand records are up to 14 MiB
 // For connections that are only told of a cap, the log, key files, links.
 constexpr rlim_t kSpareDescriptors = 256;
 
@@ -49,6 +50,7 @@ struct SocketLimits {
 // admin socket need.
 SocketLimits socket_limits(const config::Limits& wanted) {
   SocketLimits limits;
+  limits.other.buffered_bytes = kOtherBuffered;
   limits.application.connections = wanted.connections;
   limits.application.connections_per_user = wanted.connections_per_user;
   limits.application.connections_without_grant = wanted.connections_without_grant;
@@ -106,6 +108,7 @@ class Core {
                             config.durability == config::Durability::fsync, kAuditPatience);
     service_.landlock = landlock;
     service_.replace_device = [this](const std::string& name) { tell({{"overdue", name}}); };
+    service_.replace_caller = [this] { tell({{"caller_overdue", true}}); };
     for (const config::Device& device : config.devices) add_device(device);
     for (const auto& [name, key] : service_.catalogue.all())
       if (!key->damage.empty()) log::error("key_damaged", {{"key", name}, {"why", key->damage}});

@@ -201,14 +201,19 @@ void Worker::start() {
 
 std::optional<Worker::Turn> Worker::take_turn() {
   const std::lock_guard lock(shared_->mutex);
-  if (shared_->disk.syncs_each_group() || shared_->disk_taken || shared_->has_work())
+  if (shared_->disk.syncs_each_group() || shared_->disk_taken || shared_->has_work() ||
+      shared_->disk.is_down())
     return std::nullopt;
   shared_->disk_taken = true;
   return Turn(shared_);
 }
 
-Outcome Worker::Turn::append(std::span<const Record> records) {
-  Outcome outcome = shared_->disk.append(records);
+Outcome Worker::Turn::append(std::span<const Record> records) noexcept {
+  return shared_->disk.append(records);
+}
+
+Worker::Turn::~Turn() {
+  if (!shared_) return;  // moved from
   const bool checkpoint_due = shared_->disk.wants_checkpoint(false);
   const std::lock_guard lock(shared_->mutex);
   shared_->appended_at = Steady::now();
@@ -216,7 +221,6 @@ Outcome Worker::Turn::append(std::span<const Record> records) {
   if (shared_->abandoned) shared_->disk.close();
   shared_->disk_taken = false;
   if (shared_->has_work() || shared_->abandoned) shared_->wake.notify_one();
-  return outcome;
 }
 
 LogState Worker::state() const {

@@ -49,16 +49,20 @@ class Worker {
   void submit(std::function<void()> work);
 
   // The disk, while the worker leaves it alone: to append one group, on the caller's thread, which may outlive
-  // the Worker.
+  // the Worker. Its end gives the disk back; the outcome has to be queued by then, or one of the worker's could
+  // overtake it.
   class Turn {
    public:
     explicit Turn(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
-    Outcome append(std::span<const Record> records);  // once; gives the disk back
+    Turn(Turn&&) = default;
+    Turn& operator=(Turn&&) = delete;
+    ~Turn();
+    Outcome append(std::span<const Record> records) noexcept;  // once
 
    private:
     std::shared_ptr<Shared> shared_;
   };
-  // Nothing while the worker has something to do, and where each group costs an fsync.
+  // Nothing while the worker has something to do or the log is not open, and where each group costs an fsync.
   std::optional<Turn> take_turn();
 
   LogState state() const;  // for submitted work: as of the last record appended

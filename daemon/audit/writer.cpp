@@ -167,8 +167,8 @@ class DiskWriter final : public Writer {
 
   // Here, if the disk is free and nothing is under way that was submitted before; else by the worker.
   void send() {
-    std::optional<Worker::Turn> turn;
-    if (!unsent_.empty() && waiting_.size() == unsent_.size()) turn = worker_.take_turn();
+    if (unsent_.empty() || waiting_.size() != unsent_.size()) return submit();
+    std::optional<Worker::Turn> turn = worker_.take_turn();
     if (!turn) return submit();
     auto group = std::make_shared<Group>();
     group->records.swap(unsent_);

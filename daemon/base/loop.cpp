@@ -8,6 +8,7 @@
 #include <csignal>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 namespace holdfast {
@@ -54,13 +55,18 @@ bool Loop::end(Turns& turns, Stamp mine) {
   return turns.blocked_since.compare_exchange_strong(mine, 0);
 }
 
-void Loop::prepare_to_leave(Turns& turns) {
-  std::unique_lock lock(turns.mutex);
-  if (!turns.abandoned) {
-    ++turns.leaving;
-    return;
+bool Loop::prepare_to_leave(Turns& turns) {
+  const std::lock_guard lock(turns.mutex);
+  if (turns.abandoned) return false;
+  ++turns.leaving;
+  return true;
+}
+
+void Loop::leave(Turns& turns) {
+  {
+    const std::lock_guard lock(turns.mutex);
+    if (!turns.abandoned) throw Left();
   }
-  lock.unlock();
   for (;;) ::pause();  // the process is ending, and the frames below are of a loop that is gone
 }
 
@@ -109,7 +115,13 @@ void Loop::run() {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    std::thread thread([this, turns = turns_] { serve(turns); });
+    std::thread thread;
+    // Where no thread can be had, the loop stands until one can: its handlers must not be left by an exception.
+    while (!thread.joinable()) try {
+        thread = std::thread([this, turns = turns_] { serve(turns); });
+      } catch (const std::system_error&) {
+        std::this_thread::sleep_for(patience_);
+      }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     pthread_setname_np(thread.native_handle(), "loop");
     return thread;

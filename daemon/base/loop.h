@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -29,16 +30,22 @@ class Loop {
 
   // For a handler on the loop's thread, as the last thing it does: `work`, then `after`. If meanwhile another
   // thread runs the loop, `after` is posted there and the handler left by an exception; so `work` may touch
-  // nothing of the loop's, and `after` has to bear that its owner is gone.
+  // nothing of the loop's and throw nothing, and `after` has to bear that its owner is gone. `work` is destroyed
+  // before `after` runs here, and once `after` is queued there: what it gives back then can't overtake it.
   template <class Work, class After>
   void block(Work work, After after) {
     const std::shared_ptr<Turns> turns = turns_;
+    std::optional<Work> held(std::move(work));
     const auto mine = begin(*turns);
-    work();
-    if (end(*turns, mine)) return after();
-    prepare_to_leave(*turns);
-    boost::asio::post(context_, std::move(after));
-    throw Left();
+    (*held)();
+    const bool still_runs = end(*turns, mine);
+    if (!still_runs) {
+      if (prepare_to_leave(*turns)) boost::asio::post(context_, std::move(after));
+      held.reset();
+      leave(*turns);
+    }
+    held.reset();
+    after();
   }
 
  private:
@@ -48,7 +55,8 @@ class Loop {
 
   static Stamp begin(Turns& turns);
   static bool end(Turns& turns, Stamp mine);
-  static void prepare_to_leave(Turns& turns);
+  static bool prepare_to_leave(Turns& turns);  // false if there is no loop any more
+  [[noreturn]] static void leave(Turns& turns);
   void serve(std::shared_ptr<Turns> turns);
   bool is_held_up();
 

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -16,6 +17,7 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t kMaxStatus = 64 * 1024;
+constexpr std::size_t kMostGaps = 8, kMaxGap = 256;  // a message between processes has 8 KiB
 
 std::uint64_t number(const std::string& status, std::string_view name, int base = 10) {
   const auto at = status.find("\n" + std::string(name) + ":");
@@ -61,6 +63,28 @@ std::vector<std::string> gaps_in(const Protection& protection, const Wanted& wan
   if (const auto more = protection.capabilities & ~(wanted.capabilities | roots); more != 0)
     gaps.push_back(fmt::format("it has capabilities that it does not need ({:#x})", more));
   return gaps;
+}
+
+bool is_protection(const json::value& value) {
+  const auto is_text = [](const json::value& text) {
+    return text.is_string() && text.get_string().size() <= kMaxGap;
+  };
+  // What is read again has one kind of integer, what is written two.
+  const auto are_counts = [](const json::value& found, const json::value& wanted) {
+    return (found.is_int64() || found.is_uint64()) && (wanted.is_int64() || wanted.is_uint64());
+  };
+  const json::object like = to_json({}, {});
+  if (!value.is_object() || value.get_object().size() != like.size()) return false;
+  for (const auto& [name, found] : value.get_object()) {
+    const json::value* wanted = like.if_contains(name);
+    if (wanted == nullptr || (found.kind() != wanted->kind() && !are_counts(found, *wanted)))
+      return false;
+    if (found.is_string() && !is_text(found)) return false;
+    if (found.is_array() &&
+        (found.get_array().size() > kMostGaps || !std::ranges::all_of(found.get_array(), is_text)))
+      return false;
+  }
+  return true;
 }
 
 json::object to_json(const Protection& protection, const std::vector<std::string>& gaps) {

@@ -35,4 +35,7 @@ std::vector<std::string> gaps_in(const Protection& protection, const Wanted& wan
 
 json::object to_json(const Protection& protection, const std::vector<std::string>& gaps);
 
+// Did to_json() write this? A process that runs somebody else's code sends it.
+bool is_protection(const json::value& value);
+
 }  // namespace holdfast

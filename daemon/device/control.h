@@ -22,7 +22,8 @@ inline constexpr int kControlFd = 3;
 //                       {"stop":true}
 // device, caller -> supervisor: {"protection":{…}}  {"ready":true}
 // core -> supervisor:   {"ready":true,"status":"…"}  {"alive":true} (the watchdog's sign of life)
-//                       {"overdue":"tpm"}  {"reloaded":true|false,"status":"…"}  {"stopped":true}
+//                       {"overdue":"tpm"}  {"caller_overdue":true}: to be replaced
+//                       {"reloaded":true|false,"status":"…"}  {"stopped":true}
 // An end of file means the other side is gone: children leave at once.
 struct ControlMessage {
   json::object body;

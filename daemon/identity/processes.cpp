@@ -9,6 +9,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <chrono>
+#include <functional>
 #include <list>
 #include <optional>
 
@@ -20,6 +22,8 @@ namespace {
 namespace asio = boost::asio;
 constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::seconds kPatience{1};
+// Without a word, while it is asked: then it hangs (on a dead network file system, say) and has to be replaced.
+constexpr std::chrono::seconds kHang{5};
 // So that neither the socket's buffer nor the kernel's count of descriptors in flight runs full.
 constexpr std::size_t kMostAsked = 32;
 
@@ -34,10 +38,13 @@ struct Waiting {
 
 class LinkedProcesses final : public Processes {
  public:
-  explicit LinkedProcesses(asio::io_context& loop) : loop_(loop) {}
+  LinkedProcesses(asio::io_context& loop, std::function<void()> overdue)
+      : loop_(loop), overdue_(std::move(overdue)) {}
 
   void attach(UniqueFd link) override {
+    drop();
     link_ = std::make_shared<asio::posix::stream_descriptor>(loop_, link.release());
+    last_word_ = Steady::now();
     next_ = waiting_.begin();
     asked_ = 0;
     ask();
@@ -51,6 +58,7 @@ class LinkedProcesses final : public Processes {
     co_await own->answered.async_wait(kNoThrow);
     std::optional<Process> process = std::move(own->process);
     forget(own);
+    if (!process && link_ && asked_ > 0 && Steady::now() - last_word_ >= kHang) replace();
     co_return process;
   }
 
@@ -62,8 +70,10 @@ class LinkedProcesses final : public Processes {
   using Place = std::list<Waiting>::iterator;
 
   void ask() {
-    for (; link_ && next_ != waiting_.end() && asked_ < kMostAsked; ++next_, ++asked_)
-      if (!send_question(link_->native_handle(), next_->id, next_->pidfd)) return drop();
+    for (; link_ && next_ != waiting_.end() && asked_ < kMostAsked; ++next_, ++asked_) {
+      if (!send_question(link_->native_handle(), next_->id, next_->pidfd)) return replace();
+      if (asked_ == 0) last_word_ = Steady::now();
+    }
   }
 
   asio::awaitable<void> receive(std::shared_ptr<asio::posix::stream_descriptor> link) {
@@ -72,7 +82,8 @@ class LinkedProcesses final : public Processes {
           co_await link->async_wait(asio::posix::descriptor_base::wait_read, kNoThrow);
       if (failed || link != link_) co_return;
       std::optional<Answer> answer = receive_answer(link->native_handle());
-      if (!answer) co_return drop();
+      if (!answer) co_return is_closed(link->native_handle()) ? lose() : replace();
+      last_word_ = Steady::now();
       if (answer->id == kGapId) {
         gap_ = std::move(answer->process.exe);
         continue;
@@ -99,13 +110,30 @@ class LinkedProcesses final : public Processes {
     waiting_.erase(place);
   }
 
-  void drop() {
-    link_.reset();
+  // It has died, and the supervisor replaces it.
+  void lose() {
+    drop();
     log::warning("caller_process_lost",
                  {{"until_it_is_back", "no unit and no executable is known"}});
   }
 
+  // It lives and is of no use.
+  void replace() {
+    lose();
+    overdue_();
+  }
+
+  // receive() has the link too, and it is closed for both.
+  void drop() {
+    if (link_) link_->close();
+    link_.reset();
+  }
+
+  using Steady = std::chrono::steady_clock;
+
   asio::io_context& loop_;
+  std::function<void()> overdue_;
+  Steady::time_point last_word_;  // or since when it is asked
   std::shared_ptr<asio::posix::stream_descriptor> link_;
   std::list<Waiting> waiting_;   // oldest first
   Place next_ = waiting_.end();  // the first that was not asked
@@ -116,8 +144,8 @@ class LinkedProcesses final : public Processes {
 
 }  // namespace
 
-std::unique_ptr<Processes> Processes::make(asio::io_context& loop) {
-  return std::make_unique<LinkedProcesses>(loop);
+std::unique_ptr<Processes> Processes::make(asio::io_context& loop, std::function<void()> overdue) {
+  return std::make_unique<LinkedProcesses>(loop, std::move(overdue));
 }
 
 }  // namespace holdfast::identity

@@ -2,6 +2,7 @@
 // and no Landlock domain, which would hide them).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,7 +18,9 @@ namespace holdfast::identity {
 // On the event loop's thread alone.
 class Processes {
  public:
-  static std::unique_ptr<Processes> make(boost::asio::io_context& loop);
+  // `overdue`: the process says nothing, or nothing that can be read, and has to be replaced.
+  static std::unique_ptr<Processes> make(boost::asio::io_context& loop,
+                                         std::function<void()> overdue);
   virtual ~Processes() = default;
 
   // A new holdfast-caller is at the other end of this SOCK_SEQPACKET socket. What the last one owed is

@@ -1,6 +1,7 @@
 #include "daemon/identity/question.h"
 
 #include <linux/limits.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -48,6 +49,11 @@ bool send_question(int socket, std::uint64_t id, int pidfd) {
   rights->cmsg_len = CMSG_LEN(sizeof pidfd);
   std::memcpy(CMSG_DATA(rights), &pidfd, sizeof pidfd);
   return send(socket, message);
+}
+
+bool is_closed(int socket) {
+  pollfd state{socket, 0, 0};
+  return ::poll(&state, 1, 0) == 1 && (state.revents & POLLHUP) != 0;
 }
 
 bool send_answer(int socket, const Answer& answer) {

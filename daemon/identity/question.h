@@ -32,6 +32,9 @@ struct Answer {
 bool send_question(int socket, std::uint64_t id, int pidfd);
 bool send_answer(int socket, const Answer& answer);
 
+// Is the other end gone?
+bool is_closed(int socket);
+
 // nullopt at the end of file, and for what is no such message.
 std::optional<Question> receive_question(int socket);
 std::optional<Answer> receive_answer(int socket);

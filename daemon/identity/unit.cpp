@@ -127,10 +127,9 @@ std::optional<std::string_view> manager_path(std::string_view text) {
   return named ? named : unified;
 }
 
-// "/.." is a cgroup outside our cgroup namespace, " (deleted)" one that is gone: the names below
-// them are nobody's. Empty and "." components are not the kernel's.
+// "/.." is a cgroup outside our cgroup namespace: the names below it are nobody's. Empty and "." components are
+// not the kernel's.
 bool is_plain(std::string_view path) {
-  if (path.ends_with(" (deleted)")) return false;
   path.remove_prefix(1);
   while (!path.empty()) {
     const auto component = first_component(path);
@@ -148,6 +147,11 @@ Units units_of(std::string_view cgroup_text) {
   if (!path || !is_plain(*path)) return {};
   std::string_view rest = path->substr(1);
   Units units;
+  // One that is gone, whose name is nobody's by now; but anyone may call a cgroup so, and is counted all the same.
+  if (path->ends_with(" (deleted)")) {
+    units.group = group_of(rest, first_unit(rest));
+    return units;
+  }
   units.unit = first_unit(rest);
   units.user_manager = user_manager(units.unit);
   if (units.user_manager) {

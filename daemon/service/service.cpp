@@ -15,7 +15,9 @@ Service::Service(boost::asio::io_context& io, config::Config configuration,
       limiter(*policy),
       catalogue(std::move(keys)),
       device_record(config.state_dir + "/devices.json"),
-      processes(identity::Processes::make(io)) {}
+      processes(identity::Processes::make(io, [this] {
+        if (replace_caller) replace_caller();
+      })) {}
 
 device::Client& Service::device(const std::string& name) const {
   const auto at = devices.find(name);

@@ -47,6 +47,7 @@ struct Service {
   DeviceRecord device_record;
   // Has a device's process replaced, so that the device is opened and judged anew.
   std::function<void(const std::string&)> replace_device;
+  std::function<void()> replace_caller;  // and of holdfast-caller
   std::unique_ptr<audit::Writer> audit;
   SigningKeys signing_keys;
   Verifier verifier;

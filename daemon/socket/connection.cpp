@@ -22,6 +22,8 @@ constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 constexpr unsigned kTurn = 16;
 // What a refused client may still send before it is cut off.
 constexpr std::size_t kMaxDiscarded = 1024 * 1024;
+// Larger replies count as buffered until they are sent; one of each connection this large may wait beside.
+constexpr std::size_t kSmallReply = 4096;
 
 }  // namespace
 
@@ -169,6 +171,21 @@ asio::awaitable<Response> Connection::answer(Request request, std::string reques
   }
 }
 
+// Whoever asks for much and does not read it holds memory all the same.
+std::string Connection::held(Response response, const std::string& request_id, bool keep_alive,
+                             bool head) {
+  response.headers.emplace_back("X-Request-Id", request_id);
+  std::string reply = serialize(response, keep_alive, head);
+  const std::size_t large = reply.size() > kSmallReply ? reply.size() : 0;
+  if (place_->hold(unread_.size() + large)) return reply;
+  Response refusal =
+      problem(Error(ErrorKind::overloaded, "too many replies wait to be read; try again later"),
+              request_id);
+  refusal.headers.emplace_back("X-Request-Id", request_id);
+  place_->hold(unread_.size());
+  return serialize(refusal, keep_alive, head);
+}
+
 asio::awaitable<bool> Connection::send(std::string reply) {
   set_deadline(state_->limits.request_deadline);
   std::string_view rest = reply;
@@ -243,10 +260,10 @@ asio::awaitable<void> Connection::run(std::shared_ptr<Connection> connection) {
     const std::string request_id = state.request_ids.next();
     Response response = co_await self.answer(std::move(*request), request_id);
     request.reset();
-    self.hold(self.unread_.size());
-    response.headers.emplace_back("X-Request-Id", request_id);
     const bool keep_alive = wants_more && !state.stopping;
-    const bool sent = co_await self.send(serialize(response, keep_alive, head));
+    const bool sent =
+        co_await self.send(self.held(std::move(response), request_id, keep_alive, head));
+    self.hold(self.unread_.size());
     if (!sent || !keep_alive) co_return;
     if (!self.unread_.empty()) co_await self.take_turn();
     if (in_a_row % kTurn == 0)

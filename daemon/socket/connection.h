@@ -30,6 +30,8 @@ class Connection final : public Guest {
   // Adds what has arrived to unread_; false at the end.
   boost::asio::awaitable<bool> read();
   boost::asio::awaitable<Response> answer(Request request, std::string request_id);
+  // The reply as it is sent; or a refusal, where its account has too much of others waiting to be read.
+  std::string held(Response response, const std::string& request_id, bool keep_alive, bool head);
   boost::asio::awaitable<bool> send(std::string reply);
   // Answers and closes so that the answer can be read: what the client still sends is thrown away.
   boost::asio::awaitable<void> refuse(Error error);

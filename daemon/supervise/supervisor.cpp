@@ -218,6 +218,10 @@ void Supervisor::hear(Process& process) {
   if (&process == &core_) return hear_core(message->body);
   if (flag(message->body, "ready")) process.ready = true;
   if (const json::value* protection = message->body.if_contains("protection")) {
+    if (!is_protection(*protection)) {
+      log::error("process_not_understood", {{"process", process.name()}, {"why", "protection"}});
+      return process.kill();
+    }
     process.protection = *protection;
     tell_protection(process);
   }
@@ -233,6 +237,10 @@ void Supervisor::hear_core(const json::object& body) {
                {{"done", reloaded->is_bool() && reloaded->get_bool() ? "true" : "false"},
                 {"status", status}});
     return notify_ready(status);
+  }
+  if (flag(body, "caller_overdue")) {
+    log::warning("caller_overdue");
+    caller_.kill();
   }
   const std::string overdue = text(body, "overdue");
   for (const auto& device : devices_)

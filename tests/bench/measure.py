@@ -8,6 +8,7 @@ import os
 import platform
 import struct
 import subprocess
+import tempfile
 import time
 
 from holdfast_testing.client import Client
@@ -179,9 +180,10 @@ def starts(bench, times=5):
 
 def ssh_agent(bench):
     """An ECDSA key in ssh-agent, asked for one signature at a time."""
-    socket, key = os.path.join(bench.folder, "agent"), os.path.join(bench.folder, "agent-key")
+    folder = tempfile.mkdtemp(dir=bench.folder)  # of this round
+    socket, key = os.path.join(folder, "agent"), os.path.join(folder, "agent-key")
     subprocess.run(["ssh-keygen", "-q", "-t", "ecdsa", "-b", "256", "-N", "", "-f", key], check=True)
-    agent = start(["ssh-agent", "-D", "-a", socket], os.path.join(bench.folder, "agent.log"))
+    agent = start(["ssh-agent", "-D", "-a", socket], os.path.join(folder, "agent.log"))
     try:
         wait_until(lambda: accepts(socket), 10, "ssh-agent listens")
         subprocess.run(["ssh-add", "-q", key], check=True, env=dict(os.environ, SSH_AUTH_SOCK=socket))

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/landlock.h>
+#include <linux/sched.h>
 #include <netinet/in.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
@@ -12,6 +13,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
+#include <iostream>
+#include <thread>
 
 #include "daemon/base/hardening.h"
 #include "daemon/base/landlock.h"
@@ -78,6 +82,24 @@ TEST(SystemCalls, OfADeviceMakeNoInetSocketUnlessItIsReachedSo) {
         testing::ExitedWithCode(0), "");
 }
 
+TEST(SystemCalls, OfNoProcessMakeANamespace) {
+  for (const Profile profile : {Profile::supervisor, Profile::core, Profile::device_network})
+    EXPECT_EXIT(
+        {
+          restrict_system_calls(profile);
+          bool good = true;
+          for (const long kind : {CLONE_NEWUSER, CLONE_NEWNS | CLONE_NEWUSER, CLONE_NEWNET})
+            good = good && ::syscall(SYS_clone, kind | SIGCHLD, 0, 0, 0, 0) == -1 && errno == EPERM;
+          clone_args arguments{};
+          arguments.flags = CLONE_NEWUSER;
+          good =
+              good && ::syscall(SYS_clone3, &arguments, sizeof arguments) == -1 && errno == ENOSYS;
+          std::thread([&good] { std::cerr << good; }).join();
+          ::_exit(good ? 0 : 1);
+        },
+        testing::ExitedWithCode(0), "1");
+}
+
 // With CAP_SYS_PTRACE whoever opens /proc/PID/mem to write owns the machine.
 TEST(SystemCalls, OfTheCallerProcessOpenNothingToWrite) {
 #ifdef HOLDFAST_SANITIZED
@@ -114,6 +136,23 @@ TEST(Protection, OfAHardenedProcessHasNoGap) {
                                                                                               : 1);
       },
       testing::ExitedWithCode(0), "");
+}
+
+TEST(Protection, ThatNoProcessOfOursWouldSendIsTold) {
+  const json::object good =
+      parse_json_object(json::serialize(to_json(own_protection(0), {"a gap", "another"})));
+  EXPECT_TRUE(is_protection(good));
+  const auto with = [&](std::string_view name, json::value value) {
+    json::object changed = good;
+    changed[name] = std::move(value);
+    return json::value(changed);
+  };
+  for (const json::value& bad :
+       {json::value(1), json::value(json::object()), json::value(json::array()), with("more", 1),
+        with("seccomp", "2"), with("gaps", json::array{1}), with("gaps", "none"),
+        with("gaps", json::array(9, "gap")), with("gaps", json::array{json::string(257, 'x')}),
+        with("capabilities", json::string(257, '0'))})
+    EXPECT_FALSE(is_protection(bad)) << json::serialize(bad);
 }
 
 TEST(Protection, SaysWhatIsMissingAndWhatToDo) {

@@ -63,9 +63,13 @@ TEST(Question, ThatIsNoneIsRefused) {
   EXPECT_FALSE(receive_answer(pair.ours.get())) << "cut short";
 }
 
+void fail_overdue() {
+  ADD_FAILURE() << "overdue";
+}
+
 TEST(Processes, AnswerEachItsOwnInAnyNumber) {
   asio::io_context loop;
-  auto processes = Processes::make(loop);
+  auto processes = Processes::make(loop, fail_overdue);
   Pair pair;
   processes->attach(std::move(pair.ours));
   std::thread other([&] {
@@ -91,7 +95,7 @@ TEST(Processes, AnswerEachItsOwnInAnyNumber) {
 
 TEST(Processes, AreUnknownWhileNobodyAnswersAndAskedAgainOfASuccessor) {
   asio::io_context loop;
-  auto processes = Processes::make(loop);
+  auto processes = Processes::make(loop, fail_overdue);
   EXPECT_NE(processes->gap(), "");
   const UniqueFd self = pidfd_of(::getpid());
   auto early = asio::co_spawn(loop, processes->of(self.get()), asio::use_future);
@@ -119,6 +123,36 @@ TEST(Processes, AreUnknownWhileNobodyAnswersAndAskedAgainOfASuccessor) {
   loop.restart();
   loop.run_for(std::chrono::milliseconds(1500));
   EXPECT_FALSE(silent.get());
+}
+
+TEST(Processes, AreReplacedThatSayWhatIsNoAnswer) {
+  asio::io_context loop;
+  int overdue = 0;
+  auto processes = Processes::make(loop, [&] { ++overdue; });
+  Pair pair;
+  processes->attach(std::move(pair.ours));
+  ASSERT_EQ(::send(pair.theirs.get(), "1", 1, 0), 1);
+  loop.run_for(std::chrono::milliseconds(200));
+  EXPECT_EQ(overdue, 1);
+  EXPECT_TRUE(is_closed(pair.theirs.get()));
+  EXPECT_NE(processes->gap(), "");
+}
+
+TEST(Processes, AreReplacedThatHang) {
+  asio::io_context loop;
+  int overdue = 0;
+  auto processes = Processes::make(loop, [&] { ++overdue; });
+  Pair pair;
+  processes->attach(std::move(pair.ours));
+  const UniqueFd self = pidfd_of(::getpid());
+  for (int second = 0; second < 5; ++second) {
+    EXPECT_EQ(overdue, 0) << second;
+    auto silent = asio::co_spawn(loop, processes->of(self.get()), asio::use_future);
+    loop.restart();
+    loop.run_for(std::chrono::milliseconds(1050));
+    EXPECT_FALSE(silent.get());
+  }
+  EXPECT_EQ(overdue, 1);
 }
 
 }  // namespace

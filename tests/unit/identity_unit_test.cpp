@@ -102,6 +102,15 @@ TEST(Unit, IsEmptyWhereThePathIsNotPlain) {
     EXPECT_EQ(units_of(unified(path)).unit, "") << path;
 }
 
+// Whoever may make cgroups may call one so.
+TEST(Group, IsKnownOfACgroupThatIsGone) {
+  const auto group = [](const char* path) { return units_of(unified(path)).group; };
+  EXPECT_EQ(group("/user.slice/user-1000.slice/user@1000.service/app.slice/x (deleted)"),
+            "user-1000.slice");
+  EXPECT_EQ(group("/system.slice/orders.service/x (deleted)"), "orders.service");
+  EXPECT_EQ(group("/../user.slice/user-1000.slice/x"), "");
+}
+
 TEST(Unit, IsEmptyWhereTheNameIsNone) {
   const std::string long_name = "/system.slice/" + std::string(248, 'a') + ".service";
   for (const std::string path :

@@ -6,9 +6,12 @@
 
 #include <condition_variable>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <stdexcept>
+#include <string>
 #include <thread>
+#include <vector>
 
 namespace holdfast {
 namespace {
@@ -102,6 +105,29 @@ TEST(Loop, NoticesAHeldUpThreadAfterAnIdleTime) {
   meanwhile.async_wait([&](auto) { gate.open(); });
   loop.run();
   EXPECT_TRUE(ended);
+}
+
+// What work holds back from others it gives back when it is destroyed; what they then report comes after.
+TEST(Loop, QueuesWhatComesAfterBeforeWorkGivesBackWhatItHeld) {
+  for (const bool held_up : {false, true}) {
+    Loop loop(2ms);
+    Gate gate;
+    std::vector<std::string> order;
+    const auto given_back = [&](int*) {
+      post(loop.context(), [&] { order.emplace_back("others"); });
+    };
+    steady_timer meanwhile(loop.context(), 30ms);
+    meanwhile.async_wait([&](auto) { gate.open(); });
+    post(loop.context(), [&] {
+      loop.block(
+          [&, what = std::unique_ptr<int, decltype(given_back)>(new int, given_back)] {
+            if (held_up) gate.wait();
+          },
+          [&] { order.emplace_back("after"); });
+    });
+    loop.run();
+    EXPECT_EQ(order, (std::vector<std::string>{"after", "others"})) << held_up;
+  }
 }
 
 TEST(Loop, LeavesAThreadBehindThatIsHeldUpToTheEnd) {

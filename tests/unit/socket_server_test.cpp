@@ -89,7 +89,7 @@ TEST(Deadline, OfAClientThatDoesNotReadClosesItsConnection) {
 TEST(Reply, LargerThanTheSocketsBufferArrivesWhole) {
   TestServer server;
   const Reply reply = ask(server.connect().get(), "GET /big HTTP/1.1\r\nHost: h\r\n\r\n");
-  EXPECT_EQ(reply.body, std::string(4 * 1024 * 1024, 'x'));
+  EXPECT_EQ(reply.body, std::string(3 * 1024 * 1024, 'x'));
 }
 
 TEST(Cap, OverAllConnectionsIsAnsweredWithOverloaded) {
@@ -160,6 +160,26 @@ TEST(Budget, OfUnreadBytesIsAnsweredWithOverloaded) {
   send_all(first.get(), "x");
   EXPECT_EQ(reader.next().status, 200u);
   EXPECT_EQ(ask(server.connect().get(), head + std::string(60'000, 'y')).status, 200u);
+}
+
+// Each has a quarter of 16 MiB, and a reply that nobody reads takes three.
+TEST(Budget, OfRepliesThatAreNotReadIsAnsweredWithOverloaded) {
+  TestServer server;
+  const std::string request = "GET /big HTTP/1.1\r\nHost: h\r\n\r\n";
+  const UniqueFd first = server.connect();
+  send_all(first.get(), request);
+  const UniqueFd second = server.connect();
+  unsigned status = 0;
+  EXPECT_TRUE(eventually([&] {
+    Reader reader(second.get());
+    send_all(second.get(), request);
+    status = reader.next().status;
+    return status == 503;
+  })) << status;
+  EXPECT_EQ(ask(second.get(), kGet).status, 200u) << "a small one has room";
+  Reader reader(first.get());
+  EXPECT_EQ(reader.next().status, 200u);
+  EXPECT_EQ(ask(second.get(), request).status, 200u);
 }
 
 TEST(Accept, ThatThrowsIsTheOnlyAnswer) {

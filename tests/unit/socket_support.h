@@ -45,7 +45,7 @@ class EchoSession final : public Session {
     }
     Response response;
     if (request.path == "/big") {
-      response.body.assign(4 * 1024 * 1024, 'x');
+      response.body.assign(3 * 1024 * 1024, 'x');
       co_return response;
     }
     response.body = json::serialize(json::object{{"method", request.method},
