@@ -113,7 +113,8 @@ TEST(Loop, QueuesWhatComesAfterBeforeWorkGivesBackWhatItHeld) {
     Loop loop(2ms);
     Gate gate;
     std::vector<std::string> order;
-    const auto given_back = [&](int*) {
+    const auto given_back = [&](int* what) {
+      delete what;
       post(loop.context(), [&] { order.emplace_back("others"); });
     };
     steady_timer meanwhile(loop.context(), 30ms);
