@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace holdfast::config {
@@ -12,6 +13,9 @@ enum class Durability { written, fsync };
 
 // Of each key version that signs: `sampled` leaves out most signatures (service/verification.h).
 enum class Verify { always, sampled };
+constexpr std::string_view to_string(Verify verify) noexcept {
+  return verify == Verify::always ? "always" : "sampled";
+}
 
 // What a device of the backend "pkcs11" has beside others.
 struct Hsm {

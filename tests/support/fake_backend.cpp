@@ -223,8 +223,9 @@ void FakeDevice::begin_call() {
     released_.wait(lock, [this] { return !hang_; });
     --hanging_;
   }
-  const bool fails = failures_ > 0;
+  const bool fails = failures_ > 0 && well_ == 0;
   if (fails) --failures_;
+  if (well_ > 0) --well_;
   const ErrorKind kind = failure_;
   const auto delay = delay_;
   lock.unlock();
@@ -273,9 +274,10 @@ int FakeDevice::most_at_once() const {
   return most_at_once_;
 }
 
-void FakeDevice::fail_next(int calls, ErrorKind kind) {
+void FakeDevice::fail_next(int calls, ErrorKind kind, int after) {
   const std::lock_guard lock(mutex_);
   failures_ = calls;
+  well_ = after;
   failure_ = kind;
 }
 

@@ -24,7 +24,7 @@ class FakeDevice : public std::enable_shared_from_this<FakeDevice> {
   std::unique_ptr<Backend> open();
 
   // Each fault is for calls that begin after it was set; describe() is never touched.
-  void fail_next(int calls, ErrorKind kind);
+  void fail_next(int calls, ErrorKind kind, int after = 0);  // so many calls that go well
   void delay_each(std::chrono::milliseconds delay);
   void spoil_next_signatures(int calls);  // well-formed, but not of that digest
   void hang();                            // until release()
@@ -60,7 +60,8 @@ class FakeDevice : public std::enable_shared_from_this<FakeDevice> {
   std::condition_variable released_;
   std::string name_ = to_hex(random_bytes(16));
   std::map<std::string, Key> keys_;
-  int calls_ = 0, hanging_ = 0, failures_ = 0, spoilt_ = 0, at_once_ = 0, most_at_once_ = 0;
+  int calls_ = 0, hanging_ = 0, failures_ = 0, spoilt_ = 0, at_once_ = 0, most_at_once_ = 0,
+      well_ = 0;
   std::uint32_t parallel_ = 1;
   ErrorKind failure_ = ErrorKind::internal;
   std::chrono::milliseconds delay_{0};

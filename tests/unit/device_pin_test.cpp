@@ -19,7 +19,10 @@ using ::testing::Not;
 
 class Pin : public ::testing::Test {
  protected:
-  void write(std::string_view text, unsigned mode = 0400) { replace_file(path_, text, mode); }
+  void write(std::string_view text, unsigned mode = 0400) {
+    replace_file(path_, text, mode);
+    ASSERT_EQ(::chmod(path_.c_str(), mode), 0);  // whatever the umask
+  }
   std::string read() { return std::string(as_text(read_pin(path_).view())); }
   std::string complaint() {
     try {
