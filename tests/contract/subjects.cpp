@@ -1,8 +1,10 @@
 // Every backend there is.
+#include "pkcs11/backend.h"
 #include "tests/contract/backend_test.h"
 #include "tests/contract/linked_backend.h"
 #include "tests/contract/test_tpm.h"
 #include "tests/support/fake_backend.h"
+#include "tests/support/softhsm.h"
 #include "tpm/backend.h"
 
 namespace holdfast::test {
@@ -38,6 +40,23 @@ class LinkedDevices final : public Devices {
   Swtpm other_;
 };
 
+class SoftHsmDevices final : public Devices {
+ public:
+  SoftHsmDevices() {
+    hsm_.add("mine");
+    hsm_.add("other");
+  }
+
+ private:
+  std::unique_ptr<Backend> open() override { return open("mine"); }
+  std::unique_ptr<Backend> open_other() override { return open("other"); }
+  static std::unique_ptr<Backend> open(const std::string& label) {
+    return pkcs11::open(
+        {SoftHsm::module(), SoftHsm::uri(label), Secret(as_bytes(SoftHsm::kPin)), 0});
+  }
+  SoftHsm hsm_;
+};
+
 template <class Kind>
 std::unique_ptr<Devices> make() {
   return std::make_unique<Kind>();
@@ -51,6 +70,9 @@ INSTANTIATE_TEST_SUITE_P(Encrypted, BackendContract,
                                                  true}));
 INSTANTIATE_TEST_SUITE_P(Process, BackendContract,
                          testing::Values(Subject{make<LinkedDevices>, "swtpm", "swtpm"}));
+INSTANTIATE_TEST_SUITE_P(SoftHsm, BackendContract,
+                         testing::Values(Subject{make<SoftHsmDevices>, "softhsm2-util",
+                                                 "softhsm2"}));
 
 }  // namespace
 }  // namespace holdfast::test
