@@ -115,33 +115,50 @@ TEST(Pkcs11Token, OpenscsModuleLoadsAndShowsNone) {
   EXPECT_NE(reason.find("shows no token at all"), std::string::npos) << reason;
 }
 
-// A second vendor's whole module, over a software TPM.
+// A second vendor's whole module, over a software TPM. The module's own way to a token, because tpm2_ptool's
+// commands fill a TPM's slots where no resource manager empties them.
 TEST(Pkcs11Token, Tpm2Pkcs11SignsOverASoftwareTpm) {
   HOLDFAST_REQUIRE_SWTPM();
   HOLDFAST_REQUIRE_PROGRAM("tpm2_ptool", "libtpm2-pkcs11-tools");
-  const Swtpm tpm;
+  HOLDFAST_REQUIRE_PROGRAM("pkcs11-tool", "opensc");
+  Swtpm tpm;
   const Folder store;
   ::setenv("TPM2_PKCS11_STORE", store.path().c_str(), 1);
   ::setenv("TPM2_PKCS11_TCTI", tpm.tcti().c_str(), 1);
-  ::setenv("TPM2TOOLS_TCTI", tpm.tcti().c_str(), 1);
-  const std::string path = "--path=" + store.path();
-  must_run({"tpm2_ptool", "init", path});
-  must_run({"tpm2_ptool", "addtoken", "--pid=1", "--sopin=sopin1", "--userpin=userpin1",
-            "--label=tpm", path});
-  must_run({"tpm2_ptool", "addkey", "--label=tpm", "--userpin=userpin1", "--algorithm=ecc256",
-            "--key-label=enrolled", path});
+  const std::string module = "/usr/lib/x86_64-linux-gnu/pkcs11/libtpm2_pkcs11.so";
+  const std::string tool = "pkcs11-tool", user = "userpin1", officer = "sopin1";
+  must_run({tool, "--module", module, "--init-token", "--slot-index", "0", "--label", "tpm",
+            "--so-pin", officer});
+  must_run({tool, "--module", module, "--init-pin", "--login", "--login-type", "so", "--so-pin",
+            officer, "--pin", user, "--slot-index", "0"});
+  must_run({tool, "--module", module, "--login", "--pin", user, "--token-label", "tpm",
+            "--keypairgen", "--key-type", "EC:prime256v1", "--label", "there", "--id", "01"});
+  const auto open_tpm = [&] {
+    return pkcs11::open({module, "pkcs11:token=tpm", Secret(as_bytes(user)), 2});
+  };
+  const Sha256 digest = sha256("tpm");
   {
-    const auto backend = pkcs11::open({"/usr/lib/x86_64-linux-gnu/pkcs11/libtpm2_pkcs11.so",
-                                       "pkcs11:token=tpm", Secret(as_bytes("userpin1")), 2});
+    const auto backend = open_tpm();
     EXPECT_TRUE(backend->describe().software) << backend->describe().model;
-    const EnrolledKey enrolled = dynamic_cast<Enroller&>(*backend).enrol("pkcs11:object=enrolled");
-    EXPECT_EQ(enrolled.type, KeyType::ec_p256);
-    const Sha256 digest = sha256("tpm");
-    EXPECT_TRUE(verifies(enrolled.key.public_key, digest,
-                         backend->sign(enrolled.key.object, Algorithm::es256, digest)));
+    const EnrolledKey there = dynamic_cast<Enroller&>(*backend).enrol("pkcs11:object=there");
+    EXPECT_EQ(there.type, KeyType::ec_p256);
+    EXPECT_TRUE(there.always_secret);
+    EXPECT_TRUE(verifies(there.key.public_key, digest,
+                         backend->sign(there.key.object, Algorithm::es256, digest)));
   }
-  for (const char* const name : {"TPM2_PKCS11_STORE", "TPM2_PKCS11_TCTI", "TPM2TOOLS_TCTI"})
-    ::unsetenv(name);
+  tpm.kill();  // the module leaves its keys in the TPM's slots
+  tpm.start();
+  {
+    const auto backend = open_tpm();
+    const DeviceKey made = backend->create(KeyType::ec_p256);
+    EXPECT_TRUE(
+        verifies(made.public_key, digest, backend->sign(made.object, Algorithm::es256, digest)));
+    backend->remove(made.object);
+    EXPECT_TRUE(throws_kind(ErrorKind::key_lost,
+                            [&] { backend->sign(made.object, Algorithm::es256, digest); }));
+  }
+  ::unsetenv("TPM2_PKCS11_STORE");
+  ::unsetenv("TPM2_PKCS11_TCTI");
 }
 
 }  // namespace
