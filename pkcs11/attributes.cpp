@@ -14,20 +14,20 @@ struct Demand {
   CK_ATTRIBUTE_TYPE type;
   std::string_view name;
   bool value;
-  bool only_made;
+  enum { every_key, made, made_secret } of;
 };
 
 constexpr std::array kDemands{
-    Demand{CKA_SENSITIVE, "CKA_SENSITIVE", true, false},
-    Demand{CKA_EXTRACTABLE, "CKA_EXTRACTABLE", false, false},
-    Demand{CKA_SIGN, "CKA_SIGN", true, false},
-    Demand{CKA_TOKEN, "CKA_TOKEN", true, false},
-    Demand{CKA_PRIVATE, "CKA_PRIVATE", true, true},
-    Demand{CKA_DECRYPT, "CKA_DECRYPT", false, true},
-    Demand{CKA_ENCRYPT, "CKA_ENCRYPT", false, true},
-    Demand{CKA_UNWRAP, "CKA_UNWRAP", false, true},
-    Demand{CKA_WRAP, "CKA_WRAP", false, true},
-    Demand{CKA_DERIVE, "CKA_DERIVE", false, true},
+    Demand{CKA_SENSITIVE, "CKA_SENSITIVE", true, Demand::every_key},
+    Demand{CKA_EXTRACTABLE, "CKA_EXTRACTABLE", false, Demand::every_key},
+    Demand{CKA_SIGN, "CKA_SIGN", true, Demand::every_key},
+    Demand{CKA_TOKEN, "CKA_TOKEN", true, Demand::every_key},
+    Demand{CKA_PRIVATE, "CKA_PRIVATE", true, Demand::made},
+    Demand{CKA_DECRYPT, "CKA_DECRYPT", false, Demand::made},
+    Demand{CKA_ENCRYPT, "CKA_ENCRYPT", false, Demand::made_secret},
+    Demand{CKA_UNWRAP, "CKA_UNWRAP", false, Demand::made},
+    Demand{CKA_WRAP, "CKA_WRAP", false, Demand::made_secret},
+    Demand{CKA_DERIVE, "CKA_DERIVE", false, Demand::made},
 };
 
 }  // namespace
@@ -97,9 +97,12 @@ CK_ATTRIBUTE attribute(CK_ATTRIBUTE_TYPE type, ByteView value) {
 // An attribute that the object doesn't show counts as the wrong one where the key itself depends on it, and
 // as absent where it would only let the key do more.
 std::optional<std::string> weakness_of(const Attributes& key, Origin origin) {
+  // Of private keys the two mean nothing (PKCS #11 v3.0 §4.9), and tpm2-pkcs11 says them.
+  const bool is_secret = key.number(CKA_CLASS) == CK_ULONG{CKO_SECRET_KEY};
   for (const Demand& demand : kDemands) {
-    if (demand.only_made && origin != Origin::made) continue;
-    const bool otherwise = demand.only_made ? demand.value : !demand.value;
+    if (demand.of != Demand::every_key && origin != Origin::made) continue;
+    if (demand.of == Demand::made_secret && !is_secret) continue;
+    const bool otherwise = demand.of == Demand::every_key ? !demand.value : demand.value;
     if (key.boolean(demand.type, otherwise) != demand.value)
       return std::string(demand.name) + " has to be " + (demand.value ? "true" : "false");
   }

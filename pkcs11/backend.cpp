@@ -137,11 +137,14 @@ DeviceKey Pkcs11Backend::create(KeyType type) {
       Template of_public = public_template(type, id), of_private = private_template(type, id);
       CK_MECHANISM mechanism{generation_of(type), nullptr, 0};
       CK_OBJECT_HANDLE public_handle = CK_INVALID_HANDLE, private_handle = CK_INVALID_HANDLE;
-      const CK_RV rv = token_.functions().C_GenerateKeyPair(
+      return token_.functions().C_GenerateKeyPair(
           use.session, &mechanism, of_public.data(), of_public.size(), of_private.data(),
           of_private.size(), &public_handle, &private_handle);
-      if (rv != CKR_OK) return rv;
-      const auto told = public_key_of(token_.functions(), use.session, private_handle, type, id);
+    });
+    // By itself: what heals a lost session here must not make a second pair.
+    sessions_.run("C_GetAttributeValue", [&](const Sessions::Use& use) {
+      const Objects::Loaded made = objects_.use(use, key.object);
+      const auto told = public_key_of(token_.functions(), use.session, made.handle, type, id);
       if (!told) throw_broken("C_GenerateKeyPair", "no public key of the type it was asked for");
       key.public_key = *told;
       return CKR_OK;

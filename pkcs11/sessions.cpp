@@ -146,8 +146,7 @@ void Sessions::run(std::string_view where, const Operation& operation) {
       case Recovery::login:
         if (std::exchange(login_tried, true)) throw_rv(where, rv);
         login_.log_in(lease.session->get());
-        lease.is_good =
-            true;  // nothing was begun, and closing the only session would log out again
+        lease.is_good = !has_room_;  // closing the only one would log out again
         break;
       case Recovery::object:
         if (std::exchange(object_tried, true)) throw_rv(where, rv);

@@ -93,7 +93,6 @@ Template public_template(KeyType type, ByteView id) {
   made.number(CKA_CLASS, CKO_PUBLIC_KEY)
       .number(CKA_KEY_TYPE, key_type_of(type))
       .flag(CKA_TOKEN, true)
-      .flag(CKA_VERIFY, true)
       .bytes(CKA_ID, id)
       .bytes(CKA_LABEL, as_bytes(kLabel));
   if (is_rsa(type))
