@@ -3,8 +3,11 @@
 import base64
 import hashlib
 import os
+import pwd
+import shutil
 import subprocess
 import time
+from concurrent import futures
 
 import pytest
 
@@ -84,6 +87,18 @@ def test_keys_of_each_type_sign_what_openssl_verifies(folder, daemon, kind, algo
         assert not openssl_takes(folder, daemon, key["name"], algorithm, reply, b"another message"), algorithm
 
 
+def test_many_callers_sign_at_once_and_an_administrator_between_them(folder, daemon):
+    daemon.create_key("busy")
+    with futures.ThreadPoolExecutor(16) as pool:
+        replies = [pool.submit(sign_digest, daemon, "busy", "ES256") for _ in range(300)]
+        for number in range(3):
+            daemon.create_key(f"between-{number}")
+        for reply in futures.as_completed(replies):
+            assert reply.result().status == 200, reply.result()
+    assert openssl_takes(folder, daemon, "busy", "ES256", replies[-1].result())
+    assert device_of(daemon)["state"] == "ready"
+
+
 def test_tokens_are_taken_by_a_verifier(daemon):
     daemon.create_key("jwt", "ec-p256", "jwt")
     header, claims = jws.claims(minted(daemon, "jwt"), jwks(daemon, "jwt"))
@@ -156,6 +171,41 @@ def test_the_pin_is_nowhere_but_in_its_file(daemon, softhsm):
         with open(f"/proc/{daemon.part('device')}/{name}", "rb") as file:
             assert pin.encode() not in file.read(), name
     assert pin not in daemon.log_text()
+
+
+def test_the_pin_is_read_as_root_and_the_module_works_as_another_user(root, folder):
+    """Users that every Debian has."""
+    place = os.path.join(folder, "users")
+    token, state = SoftHsm(os.path.join(place, "token")), os.path.join(place, "state")
+    os.makedirs(state, 0o700)
+    shutil.chown(state, "daemon")
+    os.chmod(place, 0o755)
+    for path, folders, files in os.walk(token.folder):
+        for name in [".", *folders, *files]:
+            if name != "pin":
+                shutil.chown(os.path.join(path, name), "games", "games")
+    settings = 'user = "daemon"\ndevice_user = "games"'
+    with Daemon(os.path.join(place, "daemon"), token, everything(), settings=settings, state=state) as running:
+        wait_until(lambda: device_of(running)["state"] == "ready", 20, "the device is ready")
+        running.create_key("theirs")
+        assert sign_digest(running, "theirs", "ES256").status == 200
+        device = running.part("device")
+        with open(f"/proc/{device}/status", encoding="utf-8") as file:
+            assert f"Uid:\t{pwd.getpwnam('games').pw_uid}\t" in file.read()
+    assert os.stat(token.pin_file).st_uid == 0
+
+
+def test_a_folder_that_the_module_may_not_write_to_is_named(root, folder):
+    place = os.path.join(folder, "unwritable")
+    token, state = SoftHsm(os.path.join(place, "token")), os.path.join(place, "state")
+    os.makedirs(state, 0o700)
+    shutil.chown(state, "daemon")
+    os.chmod(place, 0o755)
+    settings = 'user = "daemon"\ndevice_user = "games"'
+    with Daemon(os.path.join(place, "daemon"), token, everything(), settings=settings, state=state) as running:
+        wait_until(lambda: device_of(running)["state"] == "unavailable", 20, "it is refused")
+        with running.client() as client:
+            assert any(f"can't write to {token.folder}" in reason for reason in client.get("/v1/health").json["reasons"])
 
 
 def test_a_wrong_pin_is_tried_once_and_said(folder):
