@@ -14,7 +14,7 @@ import pytest
 from holdfast_testing import jws, openapi, sigv4
 from holdfast_testing.daemon import Daemon, everything, problem
 from holdfast_testing.processes import wait_until
-from holdfast_testing.softhsm import SoftHsm
+from holdfast_testing.softhsm import PIN, SoftHsm
 from holdfast_testing.tokens import jwks, minted
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -164,6 +164,25 @@ def test_a_token_that_is_gone_is_said_and_used_again_once_it_is_back(daemon, sof
     wait_until(lambda: answered(daemon, "pulled"), 30, "it signs again")
 
 
+def test_a_token_that_is_another_is_refused_until_it_is_accepted(folder):
+    token = SoftHsm(os.path.join(folder, "another"))
+    with Daemon(os.path.join(folder, "another-daemon"), token, everything()) as running:
+        wait_until(lambda: device_of(running)["state"] == "ready", 20, "the device is ready")
+        running.create_key("former")
+        running.stop()
+        token.initialise_anew()
+        running.start()
+        wait_until(lambda: device_of(running)["state"] == "refused", 20, "it is refused")
+        with running.client() as client:
+            assert any("the token is another than the one on record" in reason for reason in client.get("/v1/health").json["reasons"])
+        problem(sign_digest(running, "former", "ES256"), "device_unavailable")
+        running.cli("device", "accept", "hsm", "--yes")
+        wait_until(lambda: device_of(running)["state"] == "ready", 20, "it is accepted")
+        problem(sign_digest(running, "former", "ES256"), "key_lost")
+        running.create_key("new")
+        assert sign_digest(running, "new", "ES256").status == 200
+
+
 def test_the_pin_is_nowhere_but_in_its_file(daemon, softhsm):
     with open(softhsm.pin_file, encoding="utf-8") as file:
         pin = file.read().strip()
@@ -221,6 +240,16 @@ def test_a_wrong_pin_is_tried_once_and_said(folder):
         assert len(tried) == 1, tried
         assert "00000000" not in running.log_text()
 
+        # A right PIN is not given either while the token's mark says that a wrong one was the last.
+        token.write_pin(PIN)
+        running.stop()
+        running.start()
+        wait_until(lambda: device_of(running)["state"] == "unavailable", 20, "the token's mark is heeded")
+        token.tool("--list-objects")
+        running.stop()
+        running.start()
+        wait_until(lambda: device_of(running)["state"] == "ready", 20, "the corrected PIN is taken")
+
 
 @pytest.mark.parametrize("fault, said", [("mode", "chmod 0400"), ("absent", "can't be opened")])
 def test_a_pin_file_that_others_could_read_is_not_used(folder, fault, said):
@@ -234,7 +263,7 @@ def test_a_pin_file_that_others_could_read_is_not_used(folder, fault, said):
         with running.client() as client:
             assert any(said in reason for reason in client.get("/v1/health").json["reasons"])
         first = running.part("device")
-        token.write_pin("48151623")
+        token.write_pin(PIN)
         wait_until(lambda: device_of(running)["state"] == "ready", 30, "a new process read the corrected file")
         assert running.part("device") != first
 

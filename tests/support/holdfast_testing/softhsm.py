@@ -25,8 +25,16 @@ class SoftHsm:
         with open(config, "w", encoding="utf-8") as file:
             file.write(f"directories.tokendir = {self.tokens}\nobjectstore.backend = file\nlog.level = ERROR\n")
         self.environment = {"SOFTHSM2_CONF": config}
-        self.run("softhsm2-util", "--init-token", "--free", "--label", "holdfast", "--so-pin", "90210753", "--pin", PIN)
+        self.initialise()
         self.write_pin(pin)
+
+    def initialise(self):
+        self.run("softhsm2-util", "--init-token", "--free", "--label", "holdfast", "--so-pin", "90210753", "--pin", PIN)
+
+    def initialise_anew(self):
+        """Another token of the same label, without the former's keys."""
+        self.run("softhsm2-util", "--delete-token", "--token", "holdfast")
+        self.initialise()
 
     @property
     def settings(self):
