@@ -140,6 +140,7 @@ class Core {
     log::info("device_ready", {{"device", client.name()},
                                {"model", description.model},
                                {"software", description.software ? "true" : "false"}});
+    service_.verification.opened(client.name());
     if (description.software && !service_.config.allow_software_devices)
       return client.refuse(
           "is software and protects nothing; set allow_software_devices = true in [daemon] to use "

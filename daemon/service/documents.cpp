@@ -68,7 +68,8 @@ json::object health_document(const Service& service, bool names_keys) {
          {"model", device->description().model},
          {"state", to_string(device->state())},
          {"software", device->description().software},
-         {"sessions", device->description().encrypted_sessions ? "encrypted" : "plain"}});
+         {"sessions", device->description().encrypted_sessions ? "encrypted" : "plain"},
+         {"verify", to_string(service.verification.of(name))}});
   }
   const std::string failure = service.audit->failure();
   if (!failure.empty()) reasons.emplace_back("audit: " + failure);
@@ -134,6 +135,8 @@ json::object key_document(const Service& service, const Key& key, bool public_ke
                         {"use", to_string(key.use)}, {"device", key.device},
                         {"software", key.software},  {"origin", to_string(key.origin)},
                         {"disabled", key.disabled},  {"versions", std::move(versions)}};
+  if (key.type != KeyType::hmac_sha256)
+    document["verify"] = to_string(service.verification.of(key.device));
   const KeyVersion* active = key.active();
   if (public_keys && active != nullptr && !active->public_key.empty()) {
     document["public_key_pem"] = spki_to_pem(active->public_key);
