@@ -50,6 +50,10 @@ int Hostile::calls(const char* function) {
   return function_of<int(const char*)>("hostile_calls")(function);
 }
 
+int Hostile::most_asleep() {
+  return function_of<int()>("hostile_most_asleep")();
+}
+
 int Hostile::objects() {
   return function_of<int()>("hostile_objects")();
 }

@@ -30,6 +30,7 @@ class Hostile {
 
   // Of the module in this process, since it was loaded.
   static int calls(const char* function);  // "Login" for C_Login
+  static int most_asleep();                // calls at once, in a fault "sleep:…"
   static int objects();
   static void forget_wrong_pin();  // as a right one would
 

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -18,6 +19,7 @@ std::mutex mutex;
 std::map<std::string, int> calls;   // since the module was loaded
 std::map<std::string, int> faulty;  // since the file changed
 std::string last_text;
+std::atomic<int> asleep = 0, most = 0;  // of these: since the module was loaded
 
 std::string text_of_file() {
   const char* const path = std::getenv("HOLDFAST_HOSTILE_FILE");
@@ -39,9 +41,9 @@ std::string value_in(const std::string& text, const std::string& name) {
 std::string limited(const std::string& function, std::string fault) {
   const std::size_t star = fault.find('*');
   if (star == std::string::npos) return fault;
-  const int most = std::atoi(fault.c_str() + star + 1);
+  const int times = std::atoi(fault.c_str() + star + 1);
   fault.resize(star);
-  return ++faulty[function] <= most ? fault : std::string();
+  return ++faulty[function] <= times ? fault : std::string();
 }
 
 }  // namespace
@@ -61,8 +63,13 @@ std::string enter(const std::string& function) {
   if (fault == "crash") ::raise(SIGSEGV);
   if (fault == "exit") ::_exit(3);
   while (fault == "hang") ::pause();
-  if (fault.starts_with("sleep:"))
+  if (fault.starts_with("sleep:")) {
+    const int now = ++asleep;
+    for (int known = most; known < now && !most.compare_exchange_weak(known, now);) {
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds(std::atoi(fault.c_str() + 6)));
+    --asleep;
+  }
   return fault;
 }
 
@@ -74,6 +81,10 @@ std::optional<unsigned long> code_of(const std::string& fault) {
 std::string setting(const std::string& name) {
   const std::lock_guard lock(mutex);
   return value_in(text_of_file(), name);
+}
+
+int most_asleep() {
+  return most;
 }
 
 int calls_of(const std::string& function) {

@@ -33,5 +33,6 @@ std::optional<unsigned long> code_of(const std::string& fault);
 std::string setting(const std::string& name);
 
 int calls_of(const std::string& function);
+int most_asleep();  // at once, in a fault "sleep:…"
 
 }  // namespace hostile

@@ -288,6 +288,9 @@ HOSTILE_EXPORT CK_RV C_GetFunctionList(CK_FUNCTION_LIST** list) {
 HOSTILE_EXPORT int hostile_calls(const char* function) {
   return hostile::calls_of(function);
 }
+HOSTILE_EXPORT int hostile_most_asleep() {
+  return hostile::most_asleep();
+}
 HOSTILE_EXPORT int hostile_objects() {
   const std::lock_guard lock(hostile::token().mutex);
   return static_cast<int>(hostile::token().objects.size());

@@ -43,6 +43,7 @@ SoftHsm::SoftHsm() {
                "directories.tokendir = " + (folder_ / "tokens") +
                    "\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n",
                0600);
+  replace_file(pin_file(), kPin, 0400);
   ::setenv("SOFTHSM2_CONF", config().c_str(), 1);
 }
 

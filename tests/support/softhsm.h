@@ -27,6 +27,8 @@ class SoftHsm {
   static constexpr const char* kPin = "648219";
   static std::string module();  // its path
   static std::string uri(const std::string& label) { return "pkcs11:token=" + label; }
+  const std::string& folder() const { return folder_.path(); }
+  std::string pin_file() const { return folder_ / "pin"; }  // holds kPin
   std::string config() const { return folder_ / "softhsm2.conf"; }
 
  private:
