@@ -62,14 +62,17 @@ json::object health_document(const Service& service, bool names_keys) {
     const bool ready = device->state() == device::State::ready;
     usable += ready ? 1 : 0;
     if (!ready) reasons.emplace_back("device " + name + ": " + device->reason());
-    devices.push_back(
-        {{"name", name},
-         {"backend", device->description().backend},
-         {"model", device->description().model},
-         {"state", to_string(device->state())},
-         {"software", device->description().software},
-         {"sessions", device->description().encrypted_sessions ? "encrypted" : "plain"},
-         {"verify", to_string(service.verification.of(name))}});
+    const DeviceDescription& description = device->description();
+    json::object entry{{"name", name},
+                       {"backend", description.backend},
+                       {"model", description.model},
+                       {"state", to_string(device->state())},
+                       {"software", description.software},
+                       {"verify", to_string(service.verification.of(name))}};
+    // A TPM's; what an HSM's module does on its way there nobody knows.
+    if (description.backend != "pkcs11")
+      entry["sessions"] = description.encrypted_sessions ? "encrypted" : "plain";
+    devices.push_back(std::move(entry));
   }
   const std::string failure = service.audit->failure();
   if (!failure.empty()) reasons.emplace_back("audit: " + failure);

@@ -65,6 +65,7 @@ def test_the_device_says_what_it_is(daemon):
     assert reply.json["status"] == "ok", reply
     device = reply.json["devices"][0]
     assert (device["backend"], device["state"], device["software"], device["verify"]) == ("pkcs11", "ready", True, "always")
+    assert "sessions" not in device, "they are a TPM's"
     assert "hsm" in daemon.cli("health").stdout
 
 
