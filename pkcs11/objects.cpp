@@ -88,6 +88,7 @@ Objects::Loaded Objects::find(const Sessions::Use& use, ByteView object) const {
   if (found.empty()) {
     // A token that nobody is logged in to hides its private objects.
     if (login_.is_missing(use.session)) throw RvFailure{CKR_USER_NOT_LOGGED_IN};
+    current_info(token_);  // so does one that is gone
     call_lost("the token has no such key: it was deleted there, or this is another token");
   }
   if (found.size() > 1) call_lost("the token has several keys with this CKA_ID");

@@ -149,7 +149,10 @@ void Sessions::run(std::string_view where, const Operation& operation) {
         lease.is_good = !has_room_;  // closing the only one would log out again
         break;
       case Recovery::object:
-        if (std::exchange(object_tried, true)) throw_rv(where, rv);
+        if (std::exchange(object_tried, true)) {
+          current_info(token_);  // a key is lost only where its token is there
+          throw_rv(where, rv);
+        }
         break;
       case Recovery::none:
         throw_rv(where, rv);

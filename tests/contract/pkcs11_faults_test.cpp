@@ -165,6 +165,16 @@ TEST_F(Pkcs11Faults, AStaleHandleIsFoundAgain) {
   }
 }
 
+TEST_F(Pkcs11Faults, AKeyIsNotCalledLostWhereItsTokenIsGone) {
+  for (const char* const words :
+       {"SignInit=rv:0x60 GetTokenInfo=rv:0xE0", "SignInit=rv:0x60 serial=0002"}) {
+    hostile_.set(words);
+    EXPECT_TRUE(throws_kind(ErrorKind::device_unavailable, [&] { sign(); })) << words;
+    hostile_.set("");
+    expect_good();
+  }
+}
+
 TEST_F(Pkcs11Faults, EveryRungOfTheLadderIsTriedOnceAndNoMore) {
   const int before = Hostile::calls("SignInit");
   hostile_.set("SignInit=rv:0xB3");
