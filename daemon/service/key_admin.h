@@ -42,23 +42,9 @@ class KeyAdmin {
   device::Client& choose_device(const std::optional<std::string>& name) const;
   boost::asio::awaitable<json::object> add_key(std::uint32_t uid, Key key, device::Client& device,
                                                Material material);
-  struct Made {
-    KeyVersion version;
-    KeyType type;
-    Origin origin;
-  };
-  // A version that its device holds and nothing names yet: keep() is next.
-  boost::asio::awaitable<Made> make(std::uint32_t uid, device::Client& device, const Key& key,
-                                    const Material& material);
-  boost::asio::awaitable<Made> put_on_device(std::uint32_t uid, device::Client& device,
-                                             KeyType type, const Material& material);
-  boost::asio::awaitable<void> complete(std::uint32_t uid, device::Client& device, KeyUse use,
-                                        const Material& material, Made& made);
-  // Puts it on record. What no record names in the end the device need not hold either.
+  // Puts a version on record that its device holds already. What no record names in the end the device need not hold either.
   boost::asio::awaitable<json::object> keep(std::uint32_t uid, device::Client& device, Key key,
                                             KeyVersion version, VersionState state, bool is_new);
-  boost::asio::awaitable<void> discard(std::uint32_t uid, device::Client& device,
-                                       const Bytes& object);
   // Verifiers find a token's key by its kid alone, so two keys of use jwt can't share one. `hold` keeps
   // it from a second change under way. Throws Error{conflict}.
   void hold_kid(const std::string& kid, std::optional<Catalogue::Change>& hold);

@@ -152,17 +152,20 @@ def answered(daemon, key):
     return reply if reply.status == 200 else None
 
 
-def test_a_token_that_is_gone_is_said_and_used_again_once_it_is_back(daemon, softhsm):
-    """SoftHSM looks for its tokens when it is loaded, so the process has to be a new one to miss it."""
-    daemon.create_key("pulled", "ec-p256")
+@pytest.mark.parametrize("dies", [False, True], ids=["in the same process", "in a new process"])
+def test_a_token_that_is_gone_is_said_and_used_again_once_it_is_back(daemon, softhsm, dies):
+    key = daemon.create_key(f"pulled-{dies}".lower())["name"]
     softhsm.pull_out()
     try:
-        os.kill(daemon.part("device"), 9)
+        if dies:
+            os.kill(daemon.part("device"), 9)
+        else:
+            problem(sign_digest(daemon, key, "ES256"), "device_unavailable")
         wait_until(lambda: device_of(daemon)["state"] == "unavailable", 20, "it is noticed")
-        problem(sign_digest(daemon, "pulled", "ES256"), "device_unavailable")
+        problem(sign_digest(daemon, key, "ES256"), "device_unavailable")
     finally:
         softhsm.put_back()
-    wait_until(lambda: answered(daemon, "pulled"), 30, "it signs again")
+    wait_until(lambda: answered(daemon, key), 30, "it signs again")
 
 
 def test_a_token_that_is_another_is_refused_until_it_is_accepted(folder):
