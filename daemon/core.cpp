@@ -143,6 +143,7 @@ class Core {
     log::info("device_ready", {{"device", client.name()},
                                {"model", description.model},
                                {"software", description.software ? "true" : "false"}});
+    service_.verification.opened(client.name());
     if (description.software && !service_.config.allow_software_devices)
       return client.refuse(
           "is software and protects nothing; set allow_software_devices = true in [daemon] to use "
@@ -151,8 +152,10 @@ class Core {
     DeviceRecord& record = service_.device_record;
     if (!record.matches(client.name(), description.parent_name))
       return client.refuse(
-          "its storage root key is another than the one on record: it was cleared or replaced; see "
-          "docs/recovery.md, and `holdfast device accept`");
+          (description.backend == "pkcs11" ? std::string("the token is another")
+                                           : std::string("its storage root key is another")) +
+          " than the one on record: it was cleared or replaced; see docs/recovery.md, and "
+          "`holdfast device accept`");
     if (record.knows(client.name())) return;
     record.set(client.name(), description.parent_name);
     asio::co_spawn(loop_, service_.audit->run([copy = record] { copy.save(); }),

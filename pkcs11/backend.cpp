@@ -1,11 +1,258 @@
 #include "pkcs11/backend.h"
 
-#include "daemon/base/error.h"
+#include <algorithm>
+
+#include "daemon/base/openssl.h"
+#include "daemon/key/pkcs8.h"
+#include "pkcs11/algorithms.h"
+#include "pkcs11/enrol.h"
+#include "pkcs11/error.h"
+#include "pkcs11/objects.h"
+#include "pkcs11/probe.h"
+#include "pkcs11/public_key.h"
+#include "pkcs11/sessions.h"
+#include "pkcs11/signer.h"
+#include "pkcs11/templates.h"
 
 namespace holdfast::pkcs11 {
+namespace {
 
-std::unique_ptr<Backend> open(const Settings&) {
-  throw Error(ErrorKind::device_unavailable, "not built yet");
+constexpr std::size_t kLongestSecret = 128;
+constexpr std::size_t kMostLinks = 8;
+constexpr std::size_t kLongestMessage = 1024;
+
+[[noreturn]] void refuse(std::string detail) {
+  throw Error(ErrorKind::invalid_request, std::move(detail));
+}
+
+void demand_size(Algorithm algorithm, ByteView digest) {
+  if (algorithm == Algorithm::eddsa) {
+    if (digest.size() > kMostEddsaMessageBytes)
+      refuse("a message for EdDSA has at most " + std::to_string(kMostEddsaMessageBytes) +
+             " bytes");
+  } else if (digest.size() != digest_bytes(algorithm)) {
+    refuse("the digest for " + std::string(to_string(algorithm)) + " has " +
+           std::to_string(digest_bytes(algorithm)) + " bytes");
+  }
+}
+
+class Pkcs11Backend final : public Backend, public Enroller {
+ public:
+  explicit Pkcs11Backend(const Settings& settings)
+      : token_(find_token(Module::load(settings.module), settings.uri)),
+        device_(probe(token_)),
+        login_(token_, settings.pin),
+        sessions_(token_, login_, settings.sessions),
+        objects_(token_, login_),
+        signer_(token_, login_, sessions_, objects_) {
+    device_.parallel = device_.commands_in_flight = sessions_.parallel();
+  }
+
+  const DeviceDescription& describe() const override { return device_; }
+  DeviceKey create(KeyType type) override;
+  DeviceKey import_secret(const Secret& secret) override;
+  DeviceKey import_private_key(KeyType type, const Secret& pkcs8) override;
+  Bytes sign(ByteView object, Algorithm algorithm, ByteView digest,
+             const Meanwhile& meanwhile) override;
+  Secret mac(ByteView object, const std::vector<Bytes>& chain) override;
+  void remove(ByteView object) override;
+  void check() override { sessions_.check(); }
+  EnrolledKey enrol(std::string_view uri) override;
+
+ private:
+  void demand(KeyType type) const;
+  void demand(Algorithm algorithm) const;
+  bool has(Algorithm algorithm) const;
+  template <class Make>
+  DeviceKey make(CK_OBJECT_CLASS object_class, Make&& make);
+  void create_object(Template made);
+  void prove(const DeviceKey& key, KeyType type);
+  void destroy(ByteView id);
+
+  Token token_;
+  DeviceDescription device_;
+  Login login_;
+  Sessions sessions_;
+  Objects objects_;
+  Signer signer_;
+};
+
+void Pkcs11Backend::demand(KeyType type) const {
+  if (std::find(device_.types.begin(), device_.types.end(), type) == device_.types.end())
+    throw Error(ErrorKind::unsupported,
+                "this token can't hold a key of type " + std::string(to_string(type)));
+}
+
+bool Pkcs11Backend::has(Algorithm algorithm) const {
+  const auto& known = device_.algorithms;
+  return std::find(known.begin(), known.end(), algorithm) != known.end();
+}
+
+void Pkcs11Backend::demand(Algorithm algorithm) const {
+  if (!has(algorithm))
+    throw Error(ErrorKind::unsupported,
+                "this token does not sign with " + std::string(to_string(algorithm)));
+}
+
+// `make` makes the key under an id that is new, and says its public part. What is half made is cleaned up.
+template <class Make>
+DeviceKey Pkcs11Backend::make(CK_OBJECT_CLASS object_class, Make&& make) {
+  const Bytes id = random_bytes(kMadeIdBytes);
+  try {
+    return make(encode({id, object_class, Origin::made}), id);
+  } catch (...) {
+    try {
+      destroy(id);
+    } catch (const std::exception&) {
+      // The first failure says more; the token keeps a key that nobody knows the name of.
+    }
+    throw;
+  }
+}
+
+// A module that tells another key's public part, or can't sign with what it made, is found here and not
+// by a caller.
+void Pkcs11Backend::prove(const DeviceKey& key, KeyType type) {
+  for (const Algorithm algorithm : algorithms_of(type)) {
+    if (!has(algorithm)) continue;
+    const Bytes message = random_bytes(32);
+    if (!verifies(key.public_key, algorithm, message,
+                  Backend::sign(key.object, algorithm, to_sign(algorithm, message))))
+      throw_broken("C_Sign", "a signature that the key's public part does not verify");
+    return;
+  }
+  throw Error(ErrorKind::unsupported,
+              "this token signs nothing with a key of type " + std::string(to_string(type)));
+}
+
+// PKCS #11 v3.0 §5.14.2.
+DeviceKey Pkcs11Backend::create(KeyType type) {
+  if (type == KeyType::hmac_sha256)
+    throw Error(ErrorKind::unsupported,
+                "an hmac-sha256 key can only be imported: nobody could share a made one");
+  demand(type);
+  return make(CKO_PRIVATE_KEY, [&](Bytes object, ByteView id) {
+    DeviceKey key{std::move(object), {}};
+    sessions_.run("C_GenerateKeyPair", [&](const Sessions::Use& use) {
+      Template of_public = public_template(type, id), of_private = private_template(type, id);
+      CK_MECHANISM mechanism{generation_of(type), nullptr, 0};
+      CK_OBJECT_HANDLE public_handle = CK_INVALID_HANDLE, private_handle = CK_INVALID_HANDLE;
+      return token_.functions().C_GenerateKeyPair(
+          use.session, &mechanism, of_public.data(), of_public.size(), of_private.data(),
+          of_private.size(), &public_handle, &private_handle);
+    });
+    // By itself: what heals a lost session here must not make a second pair.
+    sessions_.run("C_GetAttributeValue", [&](const Sessions::Use& use) {
+      const Objects::Loaded made = objects_.use(use, key.object);
+      const auto told = public_key_of(token_.functions(), use.session, made.handle, type, id);
+      if (!told) throw_broken("C_GenerateKeyPair", "no public key of the type it was asked for");
+      key.public_key = *told;
+      return CKR_OK;
+    });
+    prove(key, type);
+    return key;
+  });
+}
+
+void Pkcs11Backend::create_object(Template made) {
+  sessions_.run("C_CreateObject", [&](const Sessions::Use& use) {
+    CK_OBJECT_HANDLE handle = CK_INVALID_HANDLE;
+    return token_.functions().C_CreateObject(use.session, made.data(), made.size(), &handle);
+  });
+}
+
+DeviceKey Pkcs11Backend::import_secret(const Secret& secret) {
+  if (secret.empty() || secret.size() > kLongestSecret) refuse("a secret has 1 to 128 bytes");
+  demand(KeyType::hmac_sha256);
+  return make(CKO_SECRET_KEY, [&](Bytes object, ByteView id) {
+    create_object(secret_template(secret, id));
+    mac(object, {Bytes(1)});  // judges its attributes too
+    return DeviceKey{std::move(object), {}};
+  });
+}
+
+DeviceKey Pkcs11Backend::import_private_key(KeyType type, const Secret& pkcs8) {
+  EvpPkey pair = private_key_of(type, pkcs8);
+  demand(type);
+  return make(CKO_PRIVATE_KEY, [&](Bytes object, ByteView id) {
+    create_object(imported_template(type, pair.get(), id));
+    DeviceKey key{std::move(object), checked(type, std::move(pair)).value()};
+    prove(key, type);
+    return key;
+  });
+}
+
+EnrolledKey Pkcs11Backend::enrol(std::string_view uri) {
+  std::optional<Found> found;
+  sessions_.run("C_FindObjects", [&](const Sessions::Use& use) {
+    found = find_key(token_, use, login_, std::string(uri));
+    return CKR_OK;
+  });
+  EnrolledKey enrolled{found->type, {encode(found->name), found->public_key}, found->always_secret};
+  if (found->type == KeyType::hmac_sha256)
+    mac(enrolled.key.object, {Bytes(1)});
+  else
+    prove(enrolled.key, found->type);
+  return enrolled;
+}
+
+Bytes Pkcs11Backend::sign(ByteView object, Algorithm algorithm, ByteView digest,
+                          const Meanwhile& meanwhile) {
+  demand(algorithm);
+  demand_size(algorithm, digest);
+  Signing signing(algorithm, digest);
+  Bytes signature;
+  signer_.sign(
+      object, signing.mechanism(), signing.input(),
+      [&](KeyType type) {
+        const auto signs = algorithms_of(type);
+        if (std::find(signs.begin(), signs.end(), algorithm) == signs.end())
+          refuse("a key of type " + std::string(to_string(type)) + " does not sign with " +
+                 std::string(to_string(algorithm)));
+        signature.resize(signature_bytes(type, algorithm));
+        return std::span(signature);
+      },
+      meanwhile);
+  return signature;
+}
+
+// Only the first link needs the key; the others are keyed with a result, and software is as good there.
+Secret Pkcs11Backend::mac(ByteView object, const std::vector<Bytes>& chain) {
+  if (chain.empty() || chain.size() > kMostLinks) refuse("a chain has 1 to 8 messages");
+  for (const Bytes& message : chain)
+    if (message.size() > kLongestMessage) refuse("a message of a chain has at most 1024 bytes");
+  Secret link(sizeof(Sha256));
+  CK_MECHANISM mechanism{CKM_SHA256_HMAC, nullptr, 0};
+  signer_.sign(
+      object, &mechanism, chain.front(),
+      [&](KeyType type) {
+        if (type != KeyType::hmac_sha256)
+          refuse("a key of type " + std::string(to_string(type)) +
+                 " makes no message authentication code");
+        return link.writable();
+      },
+      [] {});
+  for (std::size_t i = 1; i < chain.size(); ++i) link = hmac_sha256(link.view(), chain[i]);
+  return link;
+}
+
+void Pkcs11Backend::destroy(ByteView id) {
+  sessions_.run("C_DestroyObject", [&](const Sessions::Use& use) {
+    objects_.destroy(use, id);
+    return CKR_OK;
+  });
+}
+
+void Pkcs11Backend::remove(ByteView object) {
+  objects_.forget(object);
+  const auto name = decode(object);
+  if (name && name->origin == Origin::made) destroy(name->id);
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> open(const Settings& settings) {
+  return std::make_unique<Pkcs11Backend>(settings);
 }
 
 }  // namespace holdfast::pkcs11

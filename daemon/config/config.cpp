@@ -4,7 +4,7 @@
 #include <set>
 
 #include "daemon/base/error.h"
-#include "daemon/base/log.h"
+#include "daemon/config/device.h"
 #include "daemon/config/table.h"
 
 namespace holdfast::config {
@@ -13,30 +13,6 @@ namespace {
 // sizeof(sockaddr_un::sun_path) without the final NUL, and the longest socket name in runtime_dir.
 constexpr std::size_t kMaxSocketPath = 107;
 constexpr std::string_view kLongestSocket = "/holdfast.sock";
-
-bool has_control(std::string_view text) {
-  return std::ranges::any_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
-}
-
-std::string one_of(Table& table, std::string_view key,
-                   std::initializer_list<std::string_view> known, std::string fallback) {
-  auto value = table.text(key);
-  if (!value) return fallback;
-  if (std::ranges::find(known, std::string_view(*value)) != known.end()) return std::move(*value);
-  std::string list;
-  for (const std::string_view name : known)
-    list.append(list.empty() ? "\"" : ", \"").append(name).append("\"");
-  table.fail(key, "is " + log::escape(*value) + "; it has to be one of " + list);
-}
-
-std::string absolute_folder(Table& table, std::string_view key, std::string fallback) {
-  auto value = table.text(key);
-  if (!value) return fallback;
-  if (!value->starts_with('/') || has_control(*value))
-    table.fail(key, "has to be an absolute path, such as \"" + fallback + "\"");
-  while (value->size() > 1 && value->ends_with('/')) value->pop_back();
-  return std::move(*value);
-}
 
 std::string account(Table& table, std::string_view key) {
   auto value = table.text(key);
@@ -47,14 +23,17 @@ std::string account(Table& table, std::string_view key) {
 }
 
 void read_daemon(Table& table, Config& config) {
-  config.state_dir = absolute_folder(table, "state_dir", config.state_dir);
-  config.runtime_dir = absolute_folder(table, "runtime_dir", config.runtime_dir);
+  const auto folder = [&](std::string_view key, std::string& value) {
+    value = table.path(key, value).value_or(value);
+  };
+  folder("state_dir", config.state_dir);
+  folder("runtime_dir", config.runtime_dir);
   config.allow_software_devices = table.boolean("allow_software_devices").value_or(false);
   config.user = account(table, "user");
   config.device_user = account(table, "device_user");
   config.admin_group = account(table, "admin_group");
   config.log_level =
-      one_of(table, "log_level", {"debug", "info", "warning", "error"}, config.log_level);
+      table.choice("log_level", {"debug", "info", "warning", "error"}).value_or(config.log_level);
   table.finish();
   if (config.runtime_dir.size() + kLongestSocket.size() > kMaxSocketPath)
     table.fail("runtime_dir", "is too long: with its sockets' names it may have " +
@@ -81,26 +60,6 @@ void read_limits(Table& table, Limits& limits) {
   table.finish();
 }
 
-Device read_device(Table& table, std::set<std::string>& names) {
-  Device device;
-  device.name = table.required_text("name");
-  if (!is_name(device.name))
-    table.fail("name", "is " + log::escape(device.name.substr(0, 128)) +
-                           "; a device's name is [a-z0-9][a-z0-9._-]{0,62}");
-  table.rename("device \"" + device.name + "\"");
-  if (!names.insert(device.name).second) table.fail("name", "is given to two devices: rename one");
-  device.backend = table.required_text("backend");
-  if (device.backend != "tpm")
-    table.fail("backend", "is " + log::escape(device.backend.substr(0, 128)) +
-                              ", which is not built in; there is \"tpm\"");
-  device.tcti = table.required_text("tcti");
-  if (device.tcti.empty() || has_control(device.tcti))
-    table.fail("tcti", "has to say how the TPM is reached, such as \"device:/dev/tpmrm0\"");
-  device.sessions = one_of(table, "sessions", {"encrypted", "plain"}, device.sessions);
-  table.finish();
-  return device;
-}
-
 }  // namespace
 
 Config parse(const std::vector<File>& files) {
@@ -121,9 +80,8 @@ Config parse(const std::vector<File>& files) {
     }
     if (auto table = root.table("daemon")) read_daemon(*table, config);
     if (auto table = root.table("audit")) {
-      config.durability = one_of(*table, "durability", {"written", "fsync"}, "written") == "fsync"
-                              ? Durability::fsync
-                              : Durability::written;
+      if (table->choice("durability", {"written", "fsync"}) == "fsync")
+        config.durability = Durability::fsync;
       table->finish();
     }
     if (auto table = root.table("limits")) read_limits(*table, config.limits);

@@ -2,18 +2,42 @@
 // pass for none.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace holdfast::config {
 
 enum class Durability { written, fsync };
 
+// Of each key version that signs: `sampled` leaves out most signatures (service/verification.h).
+enum class Verify { always, sampled };
+constexpr std::string_view to_string(Verify verify) noexcept {
+  return verify == Verify::always ? "always" : "sampled";
+}
+
+// What a device of the backend "pkcs11" has beside others.
+struct Hsm {
+  std::string module;                    // the vendor's library
+  std::string uri;                       // of its token (RFC 7512)
+  std::string pin_file;                  // or
+  std::string pin_credential;            // a systemd credential's name; neither: not logged in
+  std::uint32_t parallel = 0;            // sessions at most; 0: as many as suit
+  std::vector<std::string> writable;     // folders that the module writes to
+  std::vector<std::string> environment;  // NAME=value, sorted
+  bool network = false;                  // reached by TCP
+  bool operator==(const Hsm&) const = default;
+};
+
 struct Device {
-  std::string name;               // as a key name: [a-z0-9][a-z0-9._-]{0,62}
-  std::string backend;            // "tpm"
-  std::string tcti;               // tpm: as tpm2-tss's TCTI loader takes it
-  std::string sessions = "auto";  // "encrypted", "plain"; auto: encrypted but to a software TPM
+  std::string name;     // as a key name: [a-z0-9][a-z0-9._-]{0,62}
+  std::string backend;  // "tpm", "pkcs11"
+  std::string tcti;     // tpm: as tpm2-tss's TCTI loader takes it
+  std::string sessions =
+      "auto";  // tpm: "encrypted", "plain"; auto: encrypted but to a software TPM
+  Hsm hsm;
+  Verify verify = Verify::always;
   bool operator==(const Device&) const = default;
 };
 

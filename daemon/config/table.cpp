@@ -53,6 +53,10 @@ bool is_name(std::string_view text) noexcept {
              text, [&](char c) { return letter_or_digit(c) || c == '.' || c == '_' || c == '-'; });
 }
 
+bool has_control(std::string_view text) noexcept {
+  return std::ranges::any_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+}
+
 Table::Table(const toml::table& table, const std::string& file, std::string subject)
     : table_(&table), file_(&file), subject_(std::move(subject)) {}
 
@@ -72,6 +76,36 @@ std::string Table::required_text(std::string_view key) {
   auto value = text(key);
   if (!value) fail(key, "is missing: add it");
   return std::move(*value);
+}
+
+std::optional<std::string> Table::choice(std::string_view key,
+                                         std::initializer_list<std::string_view> known) {
+  auto value = text(key);
+  if (!value || std::ranges::find(known, std::string_view(*value)) != known.end()) return value;
+  std::string list;
+  for (const std::string_view name : known)
+    list.append(list.empty() ? "\"" : ", \"").append(name).append("\"");
+  fail(key, "is " + log::escape(value->substr(0, 128)) + "; it has to be one of " + list);
+}
+
+std::optional<std::string> Table::path(std::string_view key, std::string_view example) {
+  auto value = text(key);
+  if (value) value = judged_path(key, std::move(*value), example);
+  return value;
+}
+
+std::vector<std::string> Table::paths(std::string_view key, std::string_view example) {
+  std::vector<std::string> all = texts(key);
+  for (std::string& path : all) path = judged_path(key, std::move(path), example);
+  return all;
+}
+
+std::string Table::judged_path(std::string_view key, std::string path,
+                               std::string_view example) const {
+  if (!path.starts_with('/') || has_control(path))
+    fail(key, "has to be an absolute path, such as \"" + std::string(example) + "\"");
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  return path;
 }
 
 std::vector<std::string> Table::texts(std::string_view key) {

@@ -4,6 +4,7 @@
 
 #include <toml++/toml.h>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +21,9 @@ toml::table parse_toml(const std::string& file, std::string_view text);
 // [a-z0-9][a-z0-9._-]{0,62}: keys, devices and grants are named so.
 bool is_name(std::string_view text) noexcept;
 
+// Control characters, which no path, name or address has.
+bool has_control(std::string_view text) noexcept;
+
 // One table. Takes keys out, each once, and at the end refuses those that nobody took. Every
 // complaint is Error{invalid_request, "file:line: subject: complaint"}. Keeps references to table
 // and file name.
@@ -29,6 +33,12 @@ class Table {
 
   std::optional<std::string> text(std::string_view key);
   std::string required_text(std::string_view key);
+  // One of `known`.
+  std::optional<std::string> choice(std::string_view key,
+                                    std::initializer_list<std::string_view> known);
+  // An absolute path, without a slash at its end; `example` is for the complaint.
+  std::optional<std::string> path(std::string_view key, std::string_view example);
+  std::vector<std::string> paths(std::string_view key, std::string_view example);
   // A string or a list of them, never an empty list; empty if absent.
   std::vector<std::string> texts(std::string_view key);
   std::optional<bool> boolean(std::string_view key);
@@ -55,6 +65,7 @@ class Table {
 
  private:
   const toml::node* take(std::string_view key);
+  std::string judged_path(std::string_view key, std::string path, std::string_view example) const;
 
   const toml::table* table_;
   const std::string* file_;

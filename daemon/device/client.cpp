@@ -89,12 +89,20 @@ class LinkedClient final : public Client {
     const Command command = Remove{{object.begin(), object.end()}};
     co_await perform(caller, command);
   }
+  asio::awaitable<EnrolledKey> enrol(std::uint32_t caller, std::string uri) override {
+    const Command command = Enrol{std::move(uri)};
+    Answer answer = co_await perform(caller, command);
+    co_return std::get<EnrolledKey>(std::move(answer));
+  }
 
  private:
   asio::awaitable<Answer> perform(std::uint32_t caller, const Command& command);
   Pending prepare(std::uint32_t caller, const Command& command);
   void submit(Pending pending);
   void pump();
+  bool may_go(const Pending& next) const;
+  std::list<Pending>::iterator behind_those_at_work();
+  void begin_those_at_work(Clock::time_point now);
   void receive(ByteView wire);
   void answer(std::uint64_t id, Answer answer);
   void opened(DeviceDescription description);
@@ -126,8 +134,7 @@ class LinkedClient final : public Client {
   std::uint64_t last_id_ = 0;
 
   Clock::time_point starting_since_ = Clock::now();
-  Clock::time_point oldest_since_;  // when the front of under_way_ came to be the front
-  Clock::time_point last_word_;     // of the process
+  Clock::time_point last_word_;  // of the process
 
   asio::steady_timer timer_;
   bool armed_ = false;
@@ -155,7 +162,7 @@ asio::awaitable<Answer> LinkedClient::perform(std::uint32_t caller, const Comman
 
 Pending LinkedClient::prepare(std::uint32_t caller, const Command& command) {
   const std::uint64_t id = ++last_id_;
-  return {id, caller, encode(id, command), kind_of(command, settings_), Clock::now(), {}};
+  return {id, caller, encode(id, command), kind_of(command, settings_), Clock::now(), {}, {}};
 }
 
 void LinkedClient::submit(Pending pending) {
@@ -171,16 +178,36 @@ void LinkedClient::submit(Pending pending) {
 void LinkedClient::pump() {
   const std::size_t most = std::clamp(description_.commands_in_flight, 1U, kMostInFlight);
   while (state_ == State::ready && link_ && under_way_.size() < most) {
-    std::optional<Pending> next = queue_.pop();
-    if (!next) return;
-    if (!link_->send(next->wire)) {
+    if (queue_.empty() || !may_go(*queue_.next())) return;
+    Pending next = *queue_.pop();
+    if (!link_->send(next.wire)) {
       // Full: an answer makes room. Gone: the link says so next.
-      const std::uint32_t caller = next->caller;
-      return queue_.push_front(caller, std::move(*next));
+      const std::uint32_t caller = next.caller;
+      return queue_.push_front(caller, std::move(next));
     }
-    if (under_way_.empty()) oldest_since_ = Clock::now();
-    under_way_.push_back(std::move(*next));
+    under_way_.push_back(std::move(next));
+    begin_those_at_work(Clock::now());
   }
+}
+
+// Where several are done at once, what has to be alone waits here and not in the process: its deadline would
+// run meanwhile, and that of those behind it.
+bool LinkedClient::may_go(const Pending& next) const {
+  if (description_.parallel <= 1 || under_way_.empty()) return true;
+  return !next.kind.alone && !under_way_.front().kind.alone;
+}
+
+// The device is at the first `parallel` of those under way, the others wait for it.
+std::list<Pending>::iterator LinkedClient::behind_those_at_work() {
+  const std::size_t count =
+      std::min<std::size_t>(std::max(description_.parallel, 1U), under_way_.size());
+  return std::next(under_way_.begin(), static_cast<std::ptrdiff_t>(count));
+}
+
+void LinkedClient::begin_those_at_work(Clock::time_point now) {
+  std::for_each(under_way_.begin(), behind_those_at_work(), [now](Pending& pending) {
+    if (pending.begun == Clock::time_point()) pending.begun = now;
+  });
 }
 
 void LinkedClient::attach(UniqueFd socket) {
@@ -218,19 +245,23 @@ void LinkedClient::answer(std::uint64_t id, Answer answer) {
   const auto* failure = std::get_if<Failure>(&answer);
   if (failure == nullptr && answer.index() != found->kind.expects)
     throw Error(ErrorKind::internal, "an answer to another command");
-  if (found == under_way_.begin()) oldest_since_ = last_word_;
   Pending pending = std::move(*found);
   under_way_.erase(found);
+  begin_those_at_work(last_word_);
   pump();
   if (failure != nullptr)
     return finish(pending, std::make_exception_ptr(
                                Error(failure->kind, failure->detail, name_, failure->native_code)));
-  if (auto* checked = std::get_if<Ready>(&answer)) description_ = std::move(checked->description);
+  if (auto* checked = std::get_if<Ready>(&answer)) {
+    description_ = std::move(checked->description);
+    begin_those_at_work(last_word_);
+  }
   finish(pending, nullptr, std::move(answer));
 }
 
 void LinkedClient::opened(DeviceDescription description) {
   description_ = std::move(description);
+  begin_those_at_work(last_word_);
   enter(State::ready, {});
   if (on_ready_) on_ready_(description_);
   pump();
@@ -245,6 +276,7 @@ void LinkedClient::lost() {
   for (auto pending = under_way_.rbegin(); pending != under_way_.rend(); ++pending) {
     if (!pending->kind.repeatable || !pending->completion) continue;
     pending->kind.repeatable = false;
+    pending->begun = {};
     const std::uint32_t caller = pending->caller;
     queue_.push_front(caller, std::move(*pending));
   }
@@ -330,7 +362,9 @@ void LinkedClient::tick() {
   const bool opening = link_ && (state_ == State::starting || state_ == State::unavailable);
   if (opening && now - last_word_ > settings_.open)
     replace("opening takes too long; its process is being replaced");
-  else if (!under_way_.empty() && now - oldest_since_ > under_way_.front().kind.deadline)
+  else if (std::any_of(under_way_.begin(), behind_those_at_work(), [now](const Pending& pending) {
+             return now - pending.begun > pending.kind.deadline;
+           }))
     replace("a command takes too long; its process is being replaced");
   pump();
 
@@ -356,8 +390,7 @@ void LinkedClient::expire(Clock::time_point now) {
   const std::string late = "device " + name_ + " is busy; this waited too long";
   queue_.expire(waited, [&](Pending pending) { fail(pending, ErrorKind::overloaded, late); });
   // Behind a long command (a key generation) a short one is given up, and its answer dropped.
-  if (under_way_.empty()) return;
-  std::for_each(std::next(under_way_.begin()), under_way_.end(), [&](Pending& pending) {
+  std::for_each(behind_those_at_work(), under_way_.end(), [&](Pending& pending) {
     if (waited(pending)) fail(pending, ErrorKind::overloaded, late);
   });
 }

@@ -38,7 +38,7 @@ struct Settings {
 // is not supported, so what the arguments refer to has to live until then, as in a plain co_await.
 //
 // While the device is `starting` commands wait, for the grace; `unavailable` and `refused` refuse at
-// once. sign, mac and remove give the same when they are repeated, so those under way when a process
+// once. sign, mac, remove and enrol give the same when they are repeated, so those under way when a process
 // dies go to its successor, once; create and the imports don't and fail.
 class Client {
  public:
@@ -71,6 +71,8 @@ class Client {
   virtual boost::asio::awaitable<Secret> mac(std::uint32_t caller, ByteView object,
                                              const std::vector<Bytes>& chain) = 0;
   virtual boost::asio::awaitable<void> remove(std::uint32_t caller, ByteView object) = 0;
+  // Enroller's; unsupported for a device that is none.
+  virtual boost::asio::awaitable<EnrolledKey> enrol(std::uint32_t caller, std::string uri) = 0;
 
   // Fails what waits and is under way, closes the link.
   virtual void stop() = 0;

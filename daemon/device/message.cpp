@@ -9,7 +9,7 @@ namespace holdfast::device {
 namespace {
 
 constexpr std::uint8_t kMagic[2] = {'H', 'F'};
-constexpr std::uint8_t kVersion = 2;
+constexpr std::uint8_t kVersion = 3;
 constexpr std::uint8_t kFirstAnswer = 128;  // kinds: the variant's index, answers from here on
 constexpr std::size_t kMostDigestBytes = 64;
 constexpr std::size_t kMostPublicKeyBytes = 4096;
@@ -33,6 +33,7 @@ bool of_a_backend(ErrorKind kind) {
     case ErrorKind::key_lost:
     case ErrorKind::device_unavailable:
     case ErrorKind::invalid_request:
+    case ErrorKind::conflict:  // of an Enroller
     case ErrorKind::internal:
       return true;
     default:
@@ -71,6 +72,11 @@ void write(Writer& out, const Remove& command) {
   write_object(out, command.object);
 }
 void write(Writer&, const Check&) {}
+void write(Writer& out, const Enrol& command) {
+  if (!is_utf8(command.uri))
+    throw Error(ErrorKind::invalid_request, "a URI for the device is not UTF-8");
+  out.bytes(as_bytes(command.uri), kMostUriBytes);
+}
 
 void write(Writer& out, const Failure& answer) {
   const ErrorKind kind = of_a_backend(answer.kind) ? answer.kind : ErrorKind::internal;
@@ -81,6 +87,11 @@ void write(Writer& out, const Failure& answer) {
 void write(Writer& out, const DeviceKey& answer) {
   out.bytes(answer.object, kMostObjectBytes);
   out.bytes(answer.public_key, kMostPublicKeyBytes);
+}
+void write(Writer& out, const EnrolledKey& answer) {
+  out.number(static_cast<std::uint8_t>(answer.type));
+  write(out, answer.key);
+  out.number(static_cast<std::uint8_t>(answer.always_secret));
 }
 void write(Writer& out, const Signature& answer) {
   out.bytes(answer.bytes, kMostSignatureBytes);
@@ -102,6 +113,7 @@ void write(Writer& out, const Ready& answer) {
   for (const Algorithm algorithm : device.algorithms)
     out.number(static_cast<std::uint8_t>(algorithm));
   out.number(device.commands_in_flight);
+  out.number(device.parallel);
   out.number(device.lockout_counter);
   out.number(static_cast<std::uint8_t>(device.encrypted_sessions));
 }
@@ -158,6 +170,12 @@ DeviceKey read_key(Reader& in) {
   return answer;
 }
 
+EnrolledKey read_enrolled(Reader& in) {
+  EnrolledKey answer{in.enumerator(KeyType::ed25519), read_key(in), false};
+  answer.always_secret = in.boolean();
+  return answer;
+}
+
 Secret read_mac_result(Reader& in) {
   const ByteView bytes = in.bytes(kMacBytes);
   if (bytes.size() != kMacBytes) Reader::refuse("a MAC of another size");
@@ -175,6 +193,7 @@ Ready read_ready(Reader& in) {
   device.algorithms.resize(in.count(kMostKinds));
   for (Algorithm& algorithm : device.algorithms) algorithm = in.enumerator(Algorithm::eddsa);
   device.commands_in_flight = in.number<std::uint32_t>();
+  device.parallel = in.number<std::uint32_t>();
   device.lockout_counter = in.number<std::uint32_t>();
   device.encrypted_sessions = in.boolean();
   return answer;
@@ -196,6 +215,8 @@ Command read_command(Reader& in, std::uint8_t kind) {
       return Remove{in.copy(kMostObjectBytes)};
     case 6:
       return Check{};
+    case 7:
+      return Enrol{in.text(kMostUriBytes)};
   }
   Reader::refuse("an unknown command");
 }
@@ -216,6 +237,8 @@ Answer read_answer(Reader& in, std::uint8_t kind) {
       return read_ready(in);
     case kFirstAnswer + 6:
       return Unavailable{in.text(kMostTextBytes)};
+    case kFirstAnswer + 7:
+      return read_enrolled(in);
   }
   Reader::refuse("an unknown answer");
 }

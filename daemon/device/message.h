@@ -52,7 +52,11 @@ struct Remove {
   Bytes object;
 };
 struct Check {};
-using Command = std::variant<Create, ImportSecret, ImportPrivateKey, Sign, Mac, Remove, Check>;
+struct Enrol {
+  std::string uri;
+};
+using Command =
+    std::variant<Create, ImportSecret, ImportPrivateKey, Sign, Mac, Remove, Check, Enrol>;
 
 // device -> core
 struct Signature {
@@ -60,7 +64,7 @@ struct Signature {
 };
 struct Removed {};
 struct Failure {
-  ErrorKind kind;  // of those that backend.h names
+  ErrorKind kind;  // of those that backend.h names for Backend and Enroller
   std::int64_t native_code;
   std::string detail;
 };
@@ -72,7 +76,8 @@ struct Ready {
 struct Unavailable {
   std::string reason;
 };
-using Answer = std::variant<Failure, DeviceKey, Signature, Secret, Removed, Ready, Unavailable>;
+using Answer =
+    std::variant<Failure, DeviceKey, Signature, Secret, Removed, Ready, Unavailable, EnrolledKey>;
 
 template <class Body>
 struct Message {

@@ -24,9 +24,11 @@ Kind kind_of(const Command& command, const Settings& settings) {
   if (std::holds_alternative<ImportSecret>(command) ||
       std::holds_alternative<ImportPrivateKey>(command))
     return {kIndexOf<DeviceKey>, settings.sign, false};
-  if (std::holds_alternative<Sign>(command)) return {kIndexOf<Signature>, settings.sign, true};
-  if (std::holds_alternative<Mac>(command)) return {kIndexOf<Secret>, settings.sign, true};
+  if (std::holds_alternative<Sign>(command))
+    return {kIndexOf<Signature>, settings.sign, true, false};
+  if (std::holds_alternative<Mac>(command)) return {kIndexOf<Secret>, settings.sign, true, false};
   if (std::holds_alternative<Remove>(command)) return {kIndexOf<Removed>, settings.sign, true};
+  if (std::holds_alternative<Enrol>(command)) return {kIndexOf<EnrolledKey>, settings.sign, true};
   return {kIndexOf<Ready>, settings.sign, false};
 }
 

@@ -44,8 +44,9 @@ class Completion {
 
 struct Kind {
   std::size_t expects;                 // index in Answer
-  std::chrono::milliseconds deadline;  // once it is the oldest under way
+  std::chrono::milliseconds deadline;  // once the device is at it
   bool repeatable;                     // gives the same when it is done twice
+  bool alone = true;                   // what Backend does not do beside other calls
 };
 Kind kind_of(const Command& command, const Settings& settings);
 
@@ -55,6 +56,8 @@ struct Pending {
   Wire wire;
   Kind kind;
   std::chrono::steady_clock::time_point since;
+  std::chrono::steady_clock::time_point
+      begun;              // when the device came to be at it, as far as we know
   Completion completion;  // empty for a check, and once the caller was told
 };
 

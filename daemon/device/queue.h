@@ -37,6 +37,9 @@ class FairQueue {
     ++size_;
   }
 
+  // What pop() would give; nullptr where nothing waits.
+  const Item* next() const { return turns_.empty() ? nullptr : &turns_.front().items.front(); }
+
   // The next caller's oldest; that caller then waits until each other one had its turn.
   std::optional<Item> pop() {
     if (turns_.empty()) return std::nullopt;

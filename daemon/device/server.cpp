@@ -12,7 +12,9 @@
 
 #include "daemon/base/log.h"
 #include "daemon/device/control.h"
-#include "daemon/device/message.h"
+#include "daemon/device/execute.h"
+#include "daemon/device/packet.h"
+#include "daemon/device/workers.h"
 
 namespace holdfast::device {
 namespace {
@@ -37,14 +39,17 @@ class Server {
  private:
   // One turn; false when it is time to leave.
   bool wait() {
-    pollfd ready[2] = {{control_, POLLIN, 0}, {link_.get(), POLLIN, 0}};
+    pollfd ready[2] = {{control_, POLLIN, 0},
+                       {workers_ ? workers_->lost_fd() : link_.get(), POLLIN, 0}};
     const int patience = !owed_.empty() ? 0 : backend_ ? -1 : until_retry();
     if (::poll(ready, 2, patience) < 0 && errno != EINTR) throw_errno(ErrorKind::internal, "poll");
     if (ready[0].revents != 0) return obey();
-    if (ready[1].revents != 0)
-      receive();
-    else
+    if (ready[1].revents == 0)
       send_owed();
+    else if (workers_)
+      close(workers_->take_loss());
+    else
+      receive();
     if (!backend_ && Clock::now() >= next_try_) reopen();
     return !is_another_;
   }
@@ -58,9 +63,11 @@ class Server {
     auto message = receive_control(control_);
     if (!message || message->body.contains("stop")) return false;
     if (message->body.contains("link") && message->descriptors.size() == 1) {
+      if (workers_) workers_->detach();
       link_ = std::move(message->descriptors.front());
       owed_.clear();
       tell_state();
+      if (workers_) workers_->attach(link_.get());
     }
     return true;
   }
@@ -68,15 +75,17 @@ class Server {
   void reopen() {
     try {
       backend_ = open_();
+      const DeviceDescription& device = backend_->describe();
       // The core admitted the first one only, and commands may be on their way: they go to a successor, which
-      // it judges before it sends any.
-      const std::string& parent = backend_->describe().parent_name;
-      is_another_ = parent_.value_or(parent) != parent;
-      if (is_another_) return log::warning("device_is_another", {{"parent", parent}});
-      parent_ = parent;
+      // it judges before it sends any. As many threads as at first are there for it.
+      is_another_ = parent_.value_or(device.parent_name) != device.parent_name ||
+                    (workers_ && workers_->count() != device.parallel);
+      if (is_another_) return log::warning("device_is_another", {{"parent", device.parent_name}});
+      parent_ = device.parent_name;
       reason_.clear();
       retry_ = kFirstRetry;
       if (!std::exchange(opened_, true)) send_control(control_, {{"ready", true}});
+      if (device.parallel > 1) share();
     } catch (const std::exception& error) {
       if (reason_ != error.what()) log::warning("device_not_opened", {{"why", error.what()}});
       close(error.what());
@@ -85,7 +94,18 @@ class Server {
     tell_state();
   }
 
+  // From now on this thread only opens the device and hears the supervisor.
+  void share() {
+    if (!workers_) {
+      send_owed();
+      workers_.emplace(backend_->describe().parallel);
+      if (link_) workers_->attach(link_.get());
+    }
+    workers_->use(backend_.get(), {});
+  }
+
   void close(std::string reason) {
+    if (workers_) workers_->use(nullptr, reason);
     backend_.reset();
     reason_ = std::move(reason);
     next_try_ = Clock::now() + retry_;
@@ -122,38 +142,12 @@ class Server {
 
   Answer answer(const Command& command) {
     if (!backend_) return Failure{ErrorKind::device_unavailable, 0, reason_};
-    try {
-      return execute(command);
-    } catch (const Error& error) {
-      if (error.kind() == ErrorKind::device_unavailable) {
-        log::warning("device_lost", {{"why", error.what()}});
-        close(error.what());
-        tell_state();  // first, so that the core sends no more
-      }
-      if (error.kind() == ErrorKind::internal)
-        log::error("device_command_failed", {{"why", error.what()}});
-      return Failure{error.kind(), error.native_code(), error.detail()};
-    } catch (const std::exception& error) {
-      return Failure{ErrorKind::internal, 0, error.what()};
+    Executed done = execute(*backend_, command, [this] { send_owed(); });
+    if (!done.loss.empty()) {
+      close(std::move(done.loss));
+      tell_state();  // first, so that the core sends no more
     }
-  }
-
-  Answer execute(const Command& command) {
-    if (const auto* mac = std::get_if<Mac>(&command)) return backend_->mac(mac->object, mac->chain);
-    if (const auto* sign = std::get_if<Sign>(&command))
-      return Signature{
-          backend_->sign(sign->object, sign->algorithm, sign->digest, [this] { send_owed(); })};
-    if (const auto* create = std::get_if<Create>(&command)) return backend_->create(create->type);
-    if (const auto* import = std::get_if<ImportSecret>(&command))
-      return backend_->import_secret(import->secret);
-    if (const auto* import = std::get_if<ImportPrivateKey>(&command))
-      return backend_->import_private_key(import->type, import->pkcs8);
-    if (const auto* remove = std::get_if<Remove>(&command)) {
-      backend_->remove(remove->object);
-      return Removed{};
-    }
-    backend_->check();
-    return Ready{backend_->describe()};
+    return std::move(done.answer);
   }
 
   void send_owed() {
@@ -162,9 +156,12 @@ class Server {
 
   void send(const Wire& wire) {
     send_owed();
-    if (!link_) return;
-    while (::send(link_.get(), wire.data(), wire.size(), MSG_NOSIGNAL) < 0)
-      if (errno != EINTR) return link_.reset();
+    if (!link_ || send_packet(link_.get(), wire)) return;
+    // Its number may not become another file's while workers use it.
+    if (workers_)
+      ::shutdown(link_.get(), SHUT_RDWR);
+    else
+      link_.reset();
   }
 
   int control_;
@@ -179,6 +176,7 @@ class Server {
   Clock::time_point next_try_;
   Wire buffer_;
   Wire owed_;  // the last answer: the next command goes to the device before it
+  std::optional<Workers> workers_;  // in place of receive(), once the device can do several at once
 };
 
 }  // namespace

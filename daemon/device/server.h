@@ -1,5 +1,5 @@
-// The device process: opens its device, executes commands one after the other, opens it again when it
-// fails. Parses nothing but the core's messages and the supervisor's.
+// The device process: opens its device, executes commands, one after the other or as many at once as the
+// device can, and opens it again when it fails. Parses nothing but the core's messages and the supervisor's.
 #pragma once
 
 #include <functional>

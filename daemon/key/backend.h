@@ -108,7 +108,8 @@ class Backend {
 struct EnrolledKey {
   KeyType type;
   DeviceKey key;
-  bool always_secret = false;  // made on the device, and could never leave it, as the device says of it
+  bool always_secret =
+      false;  // made on the device, and could never leave it, as the device says of it
 };
 
 // What only devices that store keys themselves can do, beside Backend.

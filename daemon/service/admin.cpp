@@ -113,6 +113,10 @@ class Admin final : public socket::Session {
     co_return json_response(co_await keys_.import(uid(), request.body_text()), 201);
   }
 
+  awaitable<Response> enrol_key(const Request& request, const Parameters&) {
+    co_return json_response(co_await keys_.enrol(uid(), request.body_text()), 201);
+  }
+
   awaitable<Response> add_version(const Request& request, const Parameters& parameters) {
     co_return json_response(co_await keys_.add_version(uid(), parameters[0], request.body_text()),
                             201);
@@ -223,19 +227,20 @@ class Admin final : public socket::Session {
   std::string audit_folder() const { return service_.config.state_dir + "/audit"; }
   std::uint32_t uid() const { return peer_.caller().uid; }
 
-  static const Route<Entry> kRoutes[17];
+  static const Route<Entry> kRoutes[18];
 
   Service& service_;
   KeyAdmin keys_;
   identity::Peer peer_;
 };
 
-const Route<Admin::Entry> Admin::kRoutes[17] = {
+const Route<Admin::Entry> Admin::kRoutes[18] = {
     {"GET", "/v1/version", {"version", &Admin::version}},
     {"GET", "/v1/health", {"health", &Admin::health}},
     {"GET", "/v1/keys", {"key.list", &Admin::list_keys}},
     {"POST", "/v1/keys", {"key.create", &Admin::create_key}},
     {"POST", "/v1/keys/import", {"key.import", &Admin::import_key}},
+    {"POST", "/v1/keys/enrol", {"key.enrol", &Admin::enrol_key}},
     {"GET", "/v1/keys/{}", {"key.show", &Admin::show_key}},
     {"DELETE", "/v1/keys/{}", {"key.delete", &Admin::delete_key}},
     {"POST", "/v1/keys/{}/versions", {"key.add_version", &Admin::add_version}},

@@ -62,13 +62,17 @@ json::object health_document(const Service& service, bool names_keys) {
     const bool ready = device->state() == device::State::ready;
     usable += ready ? 1 : 0;
     if (!ready) reasons.emplace_back("device " + name + ": " + device->reason());
-    devices.push_back(
-        {{"name", name},
-         {"backend", device->description().backend},
-         {"model", device->description().model},
-         {"state", to_string(device->state())},
-         {"software", device->description().software},
-         {"sessions", device->description().encrypted_sessions ? "encrypted" : "plain"}});
+    const DeviceDescription& description = device->description();
+    json::object entry{{"name", name},
+                       {"backend", description.backend},
+                       {"model", description.model},
+                       {"state", to_string(device->state())},
+                       {"software", description.software},
+                       {"verify", to_string(service.verification.of(name))}};
+    // A TPM's; what an HSM's module does on its way there nobody knows.
+    if (description.backend != "pkcs11")
+      entry["sessions"] = description.encrypted_sessions ? "encrypted" : "plain";
+    devices.push_back(std::move(entry));
   }
   const std::string failure = service.audit->failure();
   if (!failure.empty()) reasons.emplace_back("audit: " + failure);
@@ -134,6 +138,8 @@ json::object key_document(const Service& service, const Key& key, bool public_ke
                         {"use", to_string(key.use)}, {"device", key.device},
                         {"software", key.software},  {"origin", to_string(key.origin)},
                         {"disabled", key.disabled},  {"versions", std::move(versions)}};
+  if (key.type != KeyType::hmac_sha256)
+    document["verify"] = to_string(service.verification.of(key.device));
   const KeyVersion* active = key.active();
   if (public_keys && active != nullptr && !active->public_key.empty()) {
     document["public_key_pem"] = spki_to_pem(active->public_key);

@@ -22,16 +22,20 @@ awaitable<Secret> derive(Service& service, std::uint32_t uid, const std::vector<
   co_return co_await device.mac(uid, version.object, derivation);
 }
 
-// The device's signature, verified with the public key before anything is made of it.
+// The device's signature, verified with the public key before anything is made of it, as far as the device's
+// `verify` demands.
 awaitable<Bytes> verified_signature(Service& service, std::uint32_t uid, Algorithm algorithm,
                                     const Bytes& digest, const Key& key,
                                     const KeyVersion& version) {
   Bytes signature =
       co_await service.device(key.device).sign(uid, version.object, algorithm, digest);
-  if (!service.verifier.verifies(version.public_key, algorithm, digest, signature))
+  if (service.verification.is_due(key.device, version.public_key) &&
+      !service.verifier.verifies(version.public_key, algorithm, digest, signature)) {
+    service.verification.failed(key.device);
     throw Error(
         ErrorKind::device_unavailable,
         "the device gave a signature that its own public key refuses; nothing was released");
+  }
   service.lost.remove(key.name, version.number);
   co_return signature;
 }

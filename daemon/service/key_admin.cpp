@@ -5,10 +5,8 @@
 
 #include "daemon/base/error.h"
 #include "daemon/base/log.h"
-#include "daemon/base/openssl.h"
-#include "daemon/key/check_value.h"
-#include "daemon/key/jwk.h"
 #include "daemon/service/documents.h"
+#include "daemon/service/making.h"
 
 namespace holdfast {
 namespace {
@@ -98,6 +96,20 @@ awaitable<json::object> KeyAdmin::import(std::uint32_t uid, std::string_view bod
   co_return co_await add_key(uid, std::move(key), device, std::move(material));
 }
 
+awaitable<json::object> KeyAdmin::enrol(std::uint32_t uid, std::string_view body) {
+  const json::object object = parse_json_object(body);
+  Fields fields(object);
+  Key key;
+  key.name = named_ = read_name(fields);
+  key.use = read_use(fields);
+  device::Client& device = choose_device(fields.optional_text("device", kMaxName));
+  Material material = read_enrolled(fields);
+  fields.finish();
+  if (key.use == KeyUse::sigv4)
+    fields.fail("use", "a sigv4 key holds a secret that AWS gave: import it");
+  co_return co_await add_key(uid, std::move(key), device, std::move(material));
+}
+
 awaitable<json::object> KeyAdmin::add_version(std::uint32_t uid, std::string name,
                                               std::string_view body) {
   const json::object object = parse_secret_json_object(body.empty() ? "{}" : body);
@@ -112,12 +124,10 @@ awaitable<json::object> KeyAdmin::add_version(std::uint32_t uid, std::string nam
   fields.finish();
   if (type_of(material, key.type) != key.type)
     fields.fail("private_key_pem", "is not of the key's type, " + std::string(to_string(key.type)));
-  if (!std::holds_alternative<MadeByDevice>(material)) key.origin = Origin::imported;
 
-  KeyVersion version = co_await make_version(uid, device, key.type, material);
-  std::optional<Catalogue::Change> kid;
-  if (key.use == KeyUse::jwt) hold_kid(version.kid, kid);
-  co_return co_await save(with_version(std::move(key), std::move(version), state));
+  Made made = co_await make_on_device(service_, uid, device, key, material);
+  if (made.origin == Origin::imported) key.origin = Origin::imported;
+  co_return co_await keep(uid, device, std::move(key), std::move(made.version), state, false);
 }
 
 awaitable<json::object> KeyAdmin::add_key(std::uint32_t uid, Key key, device::Client& device,
@@ -125,42 +135,30 @@ awaitable<json::object> KeyAdmin::add_key(std::uint32_t uid, Key key, device::Cl
   const Catalogue::Change change(service_.catalogue, key.name);
   if (service_.catalogue.find(key.name))
     throw Error(ErrorKind::conflict, "key " + key.name + " exists already");
-  KeyVersion version = co_await make_version(uid, device, key.type, material);
-  std::optional<Catalogue::Change> kid;
-  if (key.use == KeyUse::jwt) hold_kid(version.kid, kid);
+  Made made = co_await make_on_device(service_, uid, device, key, material);
+  key.type = made.type;
+  key.origin = made.origin;
   key.device = device.name();
   key.software = device.description().software;
-  key.origin =
-      std::holds_alternative<MadeByDevice>(material) ? Origin::generated : Origin::imported;
-  co_return co_await save_new(
-      with_version(std::move(key), std::move(version), VersionState::active));
+  co_return co_await keep(uid, device, std::move(key), std::move(made.version),
+                          VersionState::active, true);
 }
 
-awaitable<KeyVersion> KeyAdmin::make_version(std::uint32_t uid, device::Client& device,
-                                             KeyType type, const Material& material) {
-  KeyVersion version;
-  DeviceKey made;
-  if (const auto* access = std::get_if<AccessKey>(&material)) {
-    made = co_await device.import_secret(uid, access->derivation_key);
-    version.kid = access->id;
-    version.check_value =
-        check_value(hmac_sha256(access->derivation_key.view(), check_message().front()));
-    // What does not compute now would give signatures that AWS refuses.
-    const Secret mac = co_await device.mac(uid, made.object, check_message());
-    if (check_value(mac) != version.check_value)
-      throw Error(ErrorKind::device_unavailable,
-                  "the device does not compute HMAC-SHA-256 with the secret that it was given");
-  } else if (const auto* given = std::get_if<GivenKey>(&material)) {
-    made = co_await device.import_private_key(uid, type, given->key.pkcs8);
-    version.kid = given->kid;
-  } else {
-    made = co_await device.create(uid, type);
+awaitable<json::object> KeyAdmin::keep(std::uint32_t uid, device::Client& device, Key key,
+                                       KeyVersion version, VersionState state, bool is_new) {
+  const Bytes object = version.object;
+  std::exception_ptr failure;
+  try {
+    std::optional<Catalogue::Change> kid;
+    if (key.use == KeyUse::jwt) hold_kid(version.kid, kid);
+    key = with_version(std::move(key), std::move(version), state);
+    if (is_new) co_return co_await save_new(std::move(key));
+    co_return co_await save(std::move(key));
+  } catch (...) {
+    failure = std::current_exception();
   }
-  if (version.kid.empty()) version.kid = jwk_thumbprint(made.public_key);
-  version.created = service_.clock.now();
-  version.object = std::move(made.object);
-  version.public_key = std::move(made.public_key);
-  co_return version;
+  co_await discard(uid, device, object);
+  std::rethrow_exception(failure);
 }
 
 void KeyAdmin::hold_kid(const std::string& kid, std::optional<Catalogue::Change>& hold) {
@@ -204,7 +202,10 @@ awaitable<void> KeyAdmin::remove(std::uint32_t uid, std::string name) {
   service_.catalogue.erase(name);
   service_.signing_keys.forget(name);
   service_.lost.forget(name);
-  for (const KeyVersion& version : key->versions) service_.verifier.forget(version.public_key);
+  for (const KeyVersion& version : key->versions) {
+    service_.verifier.forget(version.public_key);
+    service_.verification.forget(key->device, version.public_key);
+  }
   // The entry is gone for good; what the device itself may store is cleaned up as far as it
   // answers.
   try {

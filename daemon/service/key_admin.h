@@ -23,6 +23,8 @@ class KeyAdmin {
 
   boost::asio::awaitable<json::object> create(std::uint32_t uid, std::string_view body);
   boost::asio::awaitable<json::object> import(std::uint32_t uid, std::string_view body);
+  // Of a key that its device holds already.
+  boost::asio::awaitable<json::object> enrol(std::uint32_t uid, std::string_view body);
   boost::asio::awaitable<json::object> add_version(std::uint32_t uid, std::string name,
                                                    std::string_view body);
   // `verb`: activate, retire, disable or enable.
@@ -40,8 +42,9 @@ class KeyAdmin {
   device::Client& choose_device(const std::optional<std::string>& name) const;
   boost::asio::awaitable<json::object> add_key(std::uint32_t uid, Key key, device::Client& device,
                                                Material material);
-  boost::asio::awaitable<KeyVersion> make_version(std::uint32_t uid, device::Client& device,
-                                                  KeyType type, const Material& material);
+  // Puts a version on record that its device holds already. What no record names in the end the device need not hold either.
+  boost::asio::awaitable<json::object> keep(std::uint32_t uid, device::Client& device, Key key,
+                                            KeyVersion version, VersionState state, bool is_new);
   // Verifiers find a token's key by its kid alone, so two keys of use jwt can't share one. `hold` keeps
   // it from a second change under way. Throws Error{conflict}.
   void hold_kid(const std::string& kid, std::optional<Catalogue::Change>& hold);

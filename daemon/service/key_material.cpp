@@ -59,6 +59,16 @@ Material read_imported(Fields& fields, KeyUse use) {
   return read_given_key(fields);
 }
 
+OnDevice read_enrolled(Fields& fields) {
+  OnDevice key{fields.text("uri", kMostUriBytes)};
+  if (!key.uri.starts_with("pkcs11:"))
+    fields.fail("uri", "has to be the key's PKCS#11 URI, such as pkcs11:object=orders");
+  for (const char* pin : {"pin-value", "pin-source"})
+    if (key.uri.find(pin) != std::string::npos)
+      fields.fail("uri", "has a PIN in it, or where it is: the configuration says that");
+  return key;
+}
+
 KeyType type_of(const Material& material, KeyType made) {
   if (std::holds_alternative<AccessKey>(material)) return KeyType::hmac_sha256;
   const auto* given = std::get_if<GivenKey>(&material);

@@ -22,14 +22,22 @@ struct GivenKey {
   std::string kid;  // empty: the JWK thumbprint
 };
 
-using Material = std::variant<MadeByDevice, AccessKey, GivenKey>;
+// A key that is on the device already.
+struct OnDevice {
+  std::string uri;  // RFC 7512
+};
+
+using Material = std::variant<MadeByDevice, AccessKey, GivenKey, OnDevice>;
 
 // The fields of a key that is imported for `use`: access_key_id and secret_access_key for sigv4, else
 // private_key_pem and kid. Throws Error{invalid_request} that names the field. The object that `fields`
 // reads has to be in secret_storage().
 Material read_imported(Fields& fields, KeyUse use);
 
-// The type of a key of this material; `made` where the device makes it.
+// `uri`, of a key that is enrolled. Throws as read_imported() does; what it means is the device's to judge.
+OnDevice read_enrolled(Fields& fields);
+
+// The type of a key of this material; `made` where the device makes it, or has it and will say.
 KeyType type_of(const Material& material, KeyType made);
 
 }  // namespace holdfast

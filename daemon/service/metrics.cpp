@@ -33,6 +33,11 @@ std::string metrics_text(const Service& service) {
   for (const auto& [name, device] : service.devices)
     text += fmt::format("holdfast_device_lockout_counter{{device=\"{}\"}} {}\n", name,
                         device->description().lockout_counter);
+  metric("holdfast_device_verifies_all", "gauge",
+         "1 if each signature of the device is verified before it leaves, 0 if some are.");
+  for (const auto& [name, device] : service.devices)
+    text += fmt::format("holdfast_device_verifies_all{{device=\"{}\"}} {}\n", name,
+                        service.verification.of(name) == config::Verify::always ? 1 : 0);
   metric("holdfast_keys", "gauge", "Keys in the catalogue.");
   text += fmt::format("holdfast_keys {}\n", service.catalogue.all().size());
   metric("holdfast_policy_grants", "gauge", "Grants of the running policy.");

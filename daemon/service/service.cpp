@@ -15,6 +15,7 @@ Service::Service(boost::asio::io_context& io, config::Config configuration,
       limiter(*policy),
       catalogue(std::move(keys)),
       device_record(config.state_dir + "/devices.json"),
+      verification(config.devices),
       processes(identity::Processes::make(io, [this] {
         if (replace_caller) replace_caller();
       })) {}

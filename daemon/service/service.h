@@ -25,6 +25,7 @@
 #include "daemon/service/recent.h"
 #include "daemon/service/signing_keys.h"
 #include "daemon/service/trusted_clock.h"
+#include "daemon/service/verification.h"
 
 namespace holdfast {
 
@@ -51,6 +52,7 @@ struct Service {
   std::unique_ptr<audit::Writer> audit;
   SigningKeys signing_keys;
   Verifier verifier;
+  Verification verification;
   LostVersions lost;
   RecentRequests recent;
   std::unique_ptr<identity::Processes> processes;

@@ -119,6 +119,7 @@ void Process::spawn() {
       "addclosefrom");
   Attributes attributes;
   std::vector<std::string> environment = clean_environment();
+  environment.insert(environment.end(), variables_.begin(), variables_.end());
   check(::posix_spawn(&pid_, command_.front().c_str(), &actions.raw, &attributes.raw,
                       pointers(command_).data(), pointers(environment).data()),
         "posix_spawn");

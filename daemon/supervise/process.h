@@ -29,9 +29,13 @@ struct Ending {
 
 class Process {
  public:
-  // `lock` (not owned, or -1) becomes kLockFd in the child.
-  Process(std::string name, std::vector<std::string> command, int lock = -1)
-      : name_(std::move(name)), command_(std::move(command)), lock_(lock) {}
+  // `lock` (not owned, or -1) becomes kLockFd in the child; `variables` (NAME=value) are for it alone.
+  Process(std::string name, std::vector<std::string> command, int lock = -1,
+          std::vector<std::string> variables = {})
+      : name_(std::move(name)),
+        command_(std::move(command)),
+        lock_(lock),
+        variables_(std::move(variables)) {}
 
   const std::string& name() const { return name_; }
   bool running() const { return pid_ > 0; }
@@ -63,6 +67,7 @@ class Process {
   std::string name_;
   std::vector<std::string> command_;
   int lock_;
+  std::vector<std::string> variables_;
   pid_t pid_ = 0;
   bool killed_ = false;
   UniqueFd pidfd_;

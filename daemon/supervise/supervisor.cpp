@@ -31,6 +31,7 @@ SteadyTime now() {
   return std::chrono::steady_clock::now();
 }
 
+// Never a PIN: /proc/PID/cmdline is for everyone to read.
 std::vector<std::string> device_command(const config::Device& device,
                                         const config::Config& config) {
   std::vector<std::string> command{find_program("holdfast-device"),
@@ -38,13 +39,25 @@ std::vector<std::string> device_command(const config::Device& device,
                                    device.name,
                                    "--backend",
                                    device.backend,
-                                   "--tcti",
-                                   device.tcti,
-                                   "--sessions",
-                                   device.sessions,
                                    "--log-level",
                                    config.log_level};
-  if (!config.device_user.empty()) command.insert(command.end(), {"--user", config.device_user});
+  const auto add = [&](const char* option, const std::string& value) {
+    if (!value.empty()) command.insert(command.end(), {option, value});
+  };
+  add("--user", config.device_user);
+  if (device.backend == "tpm") {
+    add("--tcti", device.tcti);
+    add("--sessions", device.sessions);
+    return command;
+  }
+  const config::Hsm& hsm = device.hsm;
+  add("--module", hsm.module);
+  add("--uri", hsm.uri);
+  add("--pin-file", hsm.pin_file);
+  add("--pin-credential", hsm.pin_credential);
+  add("--parallel", std::to_string(hsm.parallel));
+  for (const std::string& folder : hsm.writable) add("--writable", folder);
+  if (hsm.network) command.emplace_back("--network");
   return command;
 }
 
@@ -77,7 +90,8 @@ Supervisor::Supervisor(config::Config config, RuntimeFolder folder, std::vector<
       caller_("caller", caller_command(config_)),
       watchdog_(watchdog_interval()) {
   for (const config::Device& device : config_.devices)
-    devices_.push_back(std::make_unique<Process>(device.name, device_command(device, config_)));
+    devices_.push_back(std::make_unique<Process>(device.name, device_command(device, config_), -1,
+                                                 device.hsm.environment));
   sigset_t watched;
   sigemptyset(&watched);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&watched, signal);

@@ -19,11 +19,11 @@ struct Node {
   bool takes_key = false;
 };
 
-// "create" and the imports name a key that is not there yet.
+// "create", "enrol" and the imports name a key that is not there yet.
 bool names_a_key(const CLI::App& app) {
   return app.get_parent() && app.get_parent()->get_name() == "key" &&
          app.get_option_no_throw("NAME") && app.get_name() != "create" &&
-         !app.get_name().starts_with("import");
+         app.get_name() != "enrol" && !app.get_name().starts_with("import");
 }
 
 void walk(const CLI::App& app, const std::string& path, std::vector<Node>& nodes) {

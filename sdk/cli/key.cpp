@@ -11,7 +11,7 @@ constexpr std::chrono::seconds kCreation{
     200};  // the daemon's own deadline for a new RSA key is 180 s
 
 struct KeyOptions {
-  std::string name, type, use, device;
+  std::string name, type, use, device, uri;
   std::string version;
   bool yes = false;
 };
@@ -25,6 +25,18 @@ void create_key(const KeyOptions& options, const Context& context) {
   if (context.json) return print(reply.body);
   print("key " + field(reply.object(), "name") + " made, version " +
         numbers_in(reply.object(), "active") + " is active");
+  note("next: a grant that lets someone use it, see `holdfast policy --help`");
+}
+
+void enrol_key(const KeyOptions& options, const Context& context) {
+  json::object body{{"name", options.name}, {"use", options.use}, {"uri", options.uri}};
+  if (!options.device.empty()) body["device"] = options.device;
+  const Reply reply = Client::admin(context.socket).post("/v1/keys/enrol", body);
+  if (context.json) return print(reply.body);
+  print("key " + field(reply.object(), "name") + " is the " + field(reply.object(), "type") +
+        " key that was on " + field(reply.object(), "device"));
+  if (field(reply.object(), "origin") == "imported")
+    note("its device does not say that it was made there and never left: copies may exist");
   note("next: a grant that lets someone use it, see `holdfast policy --help`");
 }
 
@@ -113,6 +125,28 @@ void add_key_commands(CLI::App& app, Context& context) {
       "Examples:\n  holdfast key create orders-jwt --type ec-p256 --use jwt\n"
       "  holdfast key create build-sign --type rsa-3072 --use digest");
   create->callback([options, &context] { create_key(*options, context); });
+
+  CLI::App* enrol = key->add_subcommand("enrol", "Use a key that is on an HSM already");
+  enrol->add_option("NAME", options->name, "Name: [a-z0-9][a-z0-9._-]{0,62}")->required();
+  enrol
+      ->add_option(
+          "--uri", options->uri,
+          "Its PKCS#11 URI (RFC 7512), without a PIN: pkcs11:object=LABEL or pkcs11:id=%01")
+      ->required()
+      ->type_name("URI");
+  enrol->add_option("--use", options->use, "What it signs, for ever: jwt or digest")
+      ->required()
+      ->type_name("U");
+  enrol
+      ->add_option("--device", options->device,
+                   "Needed where there are several, see `holdfast health`")
+      ->type_name("D");
+  enrol->footer(
+      "The key stays as it is, and stays on the HSM when it is deleted here. One that could leave "
+      "the\n"
+      "HSM (CKA_EXTRACTABLE, or not CKA_SENSITIVE) is refused.\n\n"
+      "Example:\n  holdfast key enrol release --uri 'pkcs11:object=release-2025' --use digest");
+  enrol->callback([options, &context] { enrol_key(*options, context); });
 
   add_import_commands(*key, context);
 

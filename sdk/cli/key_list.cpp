@@ -50,13 +50,14 @@ void list_keys(const ListOptions& options, const Context& context) {
     return note(
         "no keys: make one with `holdfast key create`, `holdfast key import` or "
         "`holdfast key import-aws`");
-  Table table({"NAME", "TYPE", "USE", "DEVICE", "SOFTWARE", "ORIGIN", "ACTIVE", "PENDING",
+  Table table({"NAME", "TYPE", "USE", "DEVICE", "SOFTWARE", "ORIGIN", "VERIFY", "ACTIVE", "PENDING",
                "VERIFYING", "TROUBLE"});
   for (const json::value& entry : keys) {
     const json::object& key = entry.as_object();
     table.add({field(key, "name"), field(key, "type"), field(key, "use"), field(key, "device"),
-               field(key, "software"), field(key, "origin"), numbers_in(key, "active"),
-               numbers_in(key, "pending"), numbers_in(key, "verifying"), trouble(key)});
+               field(key, "software"), field(key, "origin"), field(key, "verify"),
+               numbers_in(key, "active"), numbers_in(key, "pending"), numbers_in(key, "verifying"),
+               trouble(key)});
   }
   print(table.text());
 }
@@ -77,7 +78,7 @@ void show_key(const ListOptions& options, const Context& context) {
   if (options.pem || options.jwk) return print_public_key(key, options);
   if (context.json) return print(reply.body);
   for (const char* name :
-       {"name", "type", "use", "device", "software", "origin", "disabled", "damage"})
+       {"name", "type", "use", "device", "software", "origin", "verify", "disabled", "damage"})
     if (key.contains(name))
       print(std::string(name) + std::string(10 - std::string_view(name).size(), ' ') +
             field(key, name));

@@ -50,11 +50,11 @@ void show_health(Context& context) {
     for (const json::value& reason : reasons->as_array()) print("because        " + plain(reason));
   const auto* devices = health.if_contains("devices");
   if (!devices || !devices->is_array() || devices->as_array().empty()) return;
-  Table table({"DEVICE", "BACKEND", "STATE", "SOFTWARE", "SESSIONS"});
+  Table table({"DEVICE", "BACKEND", "STATE", "SOFTWARE", "SESSIONS", "VERIFY"});
   for (const json::value& entry : devices->as_array()) {
     const json::object& device = entry.as_object();
     table.add({field(device, "name"), field(device, "backend"), field(device, "state"),
-               field(device, "software"), field(device, "sessions")});
+               field(device, "software"), field(device, "sessions"), field(device, "verify")});
   }
   print("\n" + table.text());
   if (const auto* processes = health.if_contains("processes"); processes && processes->is_array())

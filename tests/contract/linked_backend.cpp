@@ -25,6 +25,7 @@ namespace asio = boost::asio;
 using device::Client;
 
 constexpr std::uint32_t kCaller = 1;
+constexpr const char* kName = "device";
 constexpr std::chrono::seconds kOpening{10};
 
 std::array<UniqueFd, 2> socket_pair() {
@@ -37,7 +38,7 @@ std::array<UniqueFd, 2> socket_pair() {
 // Killed and reaped when it goes.
 class DeviceProcess {
  public:
-  explicit DeviceProcess(const std::string& tcti) {
+  explicit DeviceProcess(const std::vector<std::string>& words) {
     const char* program = std::getenv("HOLDFAST_DEVICE_PROGRAM");
     if (program == nullptr)
       throw Error(ErrorKind::internal, "set HOLDFAST_DEVICE_PROGRAM to holdfast-device's path");
@@ -45,8 +46,9 @@ class DeviceProcess {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, theirs.get(), device::kControlFd);
-    const std::array<const char*, 8> arguments{program, "--name", "tpm",        "--backend",
-                                               "tpm",   "--tcti", tcti.c_str(), nullptr};
+    std::vector<const char*> arguments{program, "--name", kName};
+    for (const std::string& word : words) arguments.push_back(word.c_str());
+    arguments.push_back(nullptr);
     const int rc = ::posix_spawn(&pid_, program, &actions, nullptr,
                                  const_cast<char* const*>(arguments.data()), environ);
     posix_spawn_file_actions_destroy(&actions);
@@ -62,7 +64,7 @@ class DeviceProcess {
 
   UniqueFd link() {
     auto [core, device] = socket_pair();
-    device::send_control(control_.get(), {{"link", "tpm"}}, {device.get()});
+    device::send_control(control_.get(), {{"link", kName}}, {device.get()});
     return std::move(core);
   }
 
@@ -71,10 +73,10 @@ class DeviceProcess {
   UniqueFd control_;
 };
 
-class LinkedBackend final : public Backend {
+class LinkedBackend final : public Backend, public Enroller {
  public:
-  explicit LinkedBackend(const std::string& tcti)
-      : process_(tcti), client_(Client::make(loop_, "tpm", {}, [] {})) {
+  explicit LinkedBackend(const std::vector<std::string>& arguments)
+      : process_(arguments), client_(Client::make(loop_, kName, {}, [] {})) {
     client_->attach(process_.link());
     const auto deadline = std::chrono::steady_clock::now() + kOpening;
     while (client_->state() != device::State::ready) {
@@ -110,6 +112,9 @@ class LinkedBackend final : public Backend {
     });
     run_until(done, failure);
   }
+  EnrolledKey enrol(std::string_view uri) override {
+    return await(client_->enrol(kCaller, std::string(uri)));
+  }
   // The client checks by itself, while it is idle.
   void check() override {
     if (client_->state() != device::State::ready)
@@ -144,8 +149,8 @@ class LinkedBackend final : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> open_linked_tpm(const std::string& tcti) {
-  return std::make_unique<LinkedBackend>(tcti);
+std::unique_ptr<Backend> open_linked(const std::vector<std::string>& arguments) {
+  return std::make_unique<LinkedBackend>(arguments);
 }
 
 }  // namespace holdfast::test

@@ -1,8 +1,10 @@
 // Every backend there is.
+#include "pkcs11/backend.h"
 #include "tests/contract/backend_test.h"
 #include "tests/contract/linked_backend.h"
 #include "tests/contract/test_tpm.h"
 #include "tests/support/fake_backend.h"
+#include "tests/support/softhsm.h"
 #include "tpm/backend.h"
 
 namespace holdfast::test {
@@ -32,10 +34,48 @@ class EncryptedTpmDevices final : public Devices {
 };
 
 class LinkedDevices final : public Devices {
-  std::unique_ptr<Backend> open() override { return open_linked_tpm(mine_.tcti()); }
-  std::unique_ptr<Backend> open_other() override { return open_linked_tpm(other_.tcti()); }
+  std::unique_ptr<Backend> open() override { return open(mine_.tcti()); }
+  std::unique_ptr<Backend> open_other() override { return open(other_.tcti()); }
+  static std::unique_ptr<Backend> open(const std::string& tcti) {
+    return open_linked({"--backend", "tpm", "--tcti", tcti});
+  }
   TestTpm mine_;
   Swtpm other_;
+};
+
+class SoftHsmDevices final : public Devices {
+ public:
+  SoftHsmDevices() {
+    hsm_.add("mine");
+    hsm_.add("other");
+  }
+
+ private:
+  std::unique_ptr<Backend> open() override { return open("mine"); }
+  std::unique_ptr<Backend> open_other() override { return open("other"); }
+  static std::unique_ptr<Backend> open(const std::string& label) {
+    return pkcs11::open(
+        {SoftHsm::module(), SoftHsm::uri(label), Secret(as_bytes(SoftHsm::kPin)), 0});
+  }
+  SoftHsm hsm_;
+};
+
+class LinkedSoftHsmDevices final : public Devices {
+ public:
+  LinkedSoftHsmDevices() {
+    hsm_.add("mine");
+    hsm_.add("other");
+  }
+
+ private:
+  std::unique_ptr<Backend> open() override { return open("mine"); }
+  std::unique_ptr<Backend> open_other() override { return open("other"); }
+  std::unique_ptr<Backend> open(const std::string& label) {
+    return open_linked({"--backend", "pkcs11", "--module", SoftHsm::module(), "--uri",
+                        SoftHsm::uri(label), "--pin-file", hsm_.pin_file(), "--writable",
+                        hsm_.folder()});
+  }
+  SoftHsm hsm_;
 };
 
 template <class Kind>
@@ -51,6 +91,12 @@ INSTANTIATE_TEST_SUITE_P(Encrypted, BackendContract,
                                                  true}));
 INSTANTIATE_TEST_SUITE_P(Process, BackendContract,
                          testing::Values(Subject{make<LinkedDevices>, "swtpm", "swtpm"}));
+INSTANTIATE_TEST_SUITE_P(SoftHsm, BackendContract,
+                         testing::Values(Subject{make<SoftHsmDevices>, "softhsm2-util",
+                                                 "softhsm2"}));
+INSTANTIATE_TEST_SUITE_P(HsmProcess, BackendContract,
+                         testing::Values(Subject{make<LinkedSoftHsmDevices>, "softhsm2-util",
+                                                 "softhsm2"}));
 
 }  // namespace
 }  // namespace holdfast::test

@@ -6,6 +6,7 @@ import pytest
 
 from holdfast_testing import paths
 from holdfast_testing.daemon import Daemon, everything
+from holdfast_testing.softhsm import SoftHsm
 from holdfast_testing.swtpm import Swtpm
 
 # A skip in CI would be a green light for what nobody looked at.
@@ -30,6 +31,19 @@ def folder():
 def swtpm(folder):
     with Swtpm(os.path.join(folder, "swtpm")) as tpm:
         yield tpm
+
+
+@pytest.fixture(scope="module")
+def softhsm(folder):
+    return SoftHsm(os.path.join(folder, "softhsm"))
+
+
+@pytest.fixture(scope="module", params=["tpm", "softhsm"])
+def device(request):
+    """Of each backend in turn, for what has to be the same with all: Daemon() takes it."""
+    if request.param == "softhsm":
+        return request.getfixturevalue("softhsm")
+    return request.getfixturevalue("swtpm").tcti
 
 
 @pytest.fixture(scope="module")

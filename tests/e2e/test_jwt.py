@@ -55,8 +55,8 @@ limits = {{ ttl = "2h" }}
 
 
 @pytest.fixture(scope="module")
-def daemon(folder, swtpm):
-    with Daemon(os.path.join(folder, "daemon"), swtpm.tcti, GRANTS) as running:
+def daemon(folder, device):
+    with Daemon(os.path.join(folder, "tpm" if isinstance(device, str) else device.name), device, GRANTS) as running:
         for kind in ("ec-p256", "ec-p384", "rsa-2048"):
             running.create_key(f"{kind}.free", kind, "jwt")
         for name, kind in (("forced", "ec-p256"), ("plain", "ec-p256"), ("narrow", "rsa-2048"), ("ungranted", "ec-p256")):

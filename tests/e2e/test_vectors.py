@@ -1,4 +1,4 @@
-"""The published vectors through the socket, with the secret sealed in the TPM: every byte as printed."""
+"""The published vectors through the socket, with the secret sealed in a TPM and in an HSM: every byte as printed."""
 
 import base64
 import hashlib
@@ -8,6 +8,7 @@ import os
 import pytest
 
 from holdfast_testing import paths
+from holdfast_testing.daemon import Daemon, everything
 
 SUITE = os.path.join(paths.VECTORS, "aws-sigv4-c-auth", "tests", "aws-signing-test-suite", "v4")
 S3_EXAMPLES = os.path.join(paths.VECTORS, "s3-doc-examples", "s3_sigv4_examples.json")
@@ -46,6 +47,12 @@ def request_of(case):
     first, *headers = unfold(head.rstrip("\n"))
     method, rest = first.split(" ", 1)
     return method, rest.rsplit(" ", 1)[0], [line.split(":", 1) for line in headers], body
+
+
+@pytest.fixture(scope="module")
+def daemon(folder, device):
+    with Daemon(os.path.join(folder, "tpm" if isinstance(device, str) else device.name), device, everything()) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ bool same(const Wire& wire, ByteView bytes) {
 Command command_from(Input& in) {
   const auto type = static_cast<KeyType>(in.byte() % 6);
   const auto algorithm = static_cast<Algorithm>(in.byte() % 5);
-  switch (in.byte() % 7) {
+  switch (in.byte() % 8) {
     case 0:
       return Create{type};
     case 1:
@@ -40,6 +40,8 @@ Command command_from(Input& in) {
     }
     case 5:
       return Remove{copy(in.sized())};
+    case 6:
+      return Enrol{std::string(as_text(in.sized()))};
     default:
       return Check{};
   }
@@ -47,7 +49,7 @@ Command command_from(Input& in) {
 
 Answer answer_from(Input& in) {
   const auto text = [&] { return std::string(as_text(in.sized())); };
-  switch (in.byte() % 7) {
+  switch (in.byte() % 8) {
     case 0: {
       const auto kind = static_cast<ErrorKind>(in.byte() % kErrorKinds);
       return Failure{kind, -1 - static_cast<std::int64_t>(in.byte()), text()};
@@ -73,9 +75,15 @@ Answer answer_from(Input& in) {
       for (std::size_t n = in.byte() % 20; n > 0; --n)
         device.algorithms.push_back(static_cast<Algorithm>(in.byte() % 5));
       device.commands_in_flight = in.byte();
+      device.parallel = in.byte();
       device.lockout_counter = in.byte();
       device.encrypted_sessions = in.byte() % 2 != 0;
       return Ready{device};
+    }
+    case 6: {
+      const auto type = static_cast<KeyType>(in.byte() % 6);
+      Bytes object = copy(in.sized());
+      return EnrolledKey{type, {std::move(object), copy(in.sized())}, in.byte() % 2 != 0};
     }
     default:
       return Unavailable{text()};

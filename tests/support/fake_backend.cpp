@@ -73,7 +73,7 @@ bool set_padding(EVP_PKEY_CTX* context, Algorithm algorithm) {
 
 }  // namespace
 
-class FakeBackend final : public Backend {
+class FakeBackend final : public Backend, public Enroller {
  public:
   explicit FakeBackend(std::shared_ptr<FakeDevice> device) : device_(std::move(device)) {
     device_->begin_call();
@@ -84,8 +84,9 @@ class FakeBackend final : public Backend {
     description_.types = {KeyType::ec_p256, KeyType::ec_p384, KeyType::rsa_2048, KeyType::rsa_3072,
                           KeyType::hmac_sha256};
     description_.algorithms = device_->algorithms();
-    description_.commands_in_flight = 2;
     const std::lock_guard lock(device_->mutex_);
+    description_.parallel = device_->parallel_;
+    description_.commands_in_flight = std::max(2U, device_->parallel_);
     description_.lockout_counter = device_->lockout_counter_;
   }
 
@@ -109,6 +110,7 @@ class FakeBackend final : public Backend {
 
   Bytes sign(ByteView object, Algorithm algorithm, ByteView digest,
              const Meanwhile& meanwhile) override {
+    const Use use(*device_);
     meanwhile();
     device_->begin_call();
     const auto& known = description_.algorithms;
@@ -135,6 +137,7 @@ class FakeBackend final : public Backend {
   }
 
   Secret mac(ByteView object, const std::vector<Bytes>& chain) override {
+    const Use use(*device_);
     device_->begin_call();
     if (chain.empty() || chain.size() > 8) refuse("a chain has 1 to 8 messages");
     for (const Bytes& message : chain)
@@ -150,7 +153,8 @@ class FakeBackend final : public Backend {
   void remove(ByteView object) override {
     device_->begin_call();
     const std::lock_guard lock(device_->mutex_);
-    device_->keys_.erase(std::string(as_text(object)));
+    const auto found = device_->keys_.find(std::string(as_text(object)));
+    if (found != device_->keys_.end() && !found->second.enrolled) device_->keys_.erase(found);
   }
 
   void check() override {
@@ -159,7 +163,27 @@ class FakeBackend final : public Backend {
     description_.lockout_counter = device_->lockout_counter_;
   }
 
+  EnrolledKey enrol(std::string_view uri) override {
+    device_->begin_call();
+    const std::lock_guard lock(device_->mutex_);
+    const auto found = device_->keys_.find(std::string(uri));
+    if (found == device_->keys_.end()) refuse("the URI fits no key");
+    FakeDevice::Key& key = found->second;
+    if (!key.strong)
+      throw Error(ErrorKind::conflict, "CKA_EXTRACTABLE is true; it has to be false", "fake");
+    key.enrolled = true;
+    return {key.type,
+            {{uri.begin(), uri.end()}, key.pair ? public_key_of(key.pair.get()) : Bytes()},
+            key.always_secret};
+  }
+
  private:
+  struct Use {
+    explicit Use(FakeDevice& device) : device_(device) { device_.begin_use(); }
+    ~Use() { device_.end_use(); }
+    FakeDevice& device_;
+  };
+
   DeviceKey keep_pair(EvpPkey pair, KeyType type) {
     if (!pair) throw_openssl("EVP_PKEY_Q_keygen");
     Bytes public_key = public_key_of(pair.get());
@@ -199,8 +223,9 @@ void FakeDevice::begin_call() {
     released_.wait(lock, [this] { return !hang_; });
     --hanging_;
   }
-  const bool fails = failures_ > 0;
+  const bool fails = failures_ > 0 && well_ == 0;
   if (fails) --failures_;
+  if (well_ > 0) --well_;
   const ErrorKind kind = failure_;
   const auto delay = delay_;
   lock.unlock();
@@ -213,9 +238,46 @@ bool FakeDevice::takes_spoiling() {
   return spoilt_ > 0 && spoilt_-- > 0;
 }
 
-void FakeDevice::fail_next(int calls, ErrorKind kind) {
+void FakeDevice::begin_use() {
+  const std::lock_guard lock(mutex_);
+  most_at_once_ = std::max(most_at_once_, ++at_once_);
+}
+
+void FakeDevice::end_use() {
+  const std::lock_guard lock(mutex_);
+  --at_once_;
+}
+
+void FakeDevice::work_in_parallel(std::uint32_t count) {
+  const std::lock_guard lock(mutex_);
+  parallel_ = count;
+}
+
+std::string FakeDevice::place_key(KeyType type, bool always_secret, bool strong) {
+  std::string uri = "pkcs11:object=" + to_hex(random_bytes(8));
+  Key key{type == KeyType::hmac_sha256 ? EvpPkey() : generate(type), Secret(as_bytes("secret")),
+          type};
+  key.always_secret = always_secret;
+  key.strong = strong;
+  const std::lock_guard lock(mutex_);
+  keys_.emplace(uri, std::move(key));
+  return uri;
+}
+
+std::size_t FakeDevice::keys() const {
+  const std::lock_guard lock(mutex_);
+  return keys_.size();
+}
+
+int FakeDevice::most_at_once() const {
+  const std::lock_guard lock(mutex_);
+  return most_at_once_;
+}
+
+void FakeDevice::fail_next(int calls, ErrorKind kind, int after) {
   const std::lock_guard lock(mutex_);
   failures_ = calls;
+  well_ = after;
   failure_ = kind;
 }
 

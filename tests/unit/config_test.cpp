@@ -108,12 +108,13 @@ TEST(Config, NamesFileLineAndRemedyOfEachFault) {
       {"daemon = 1\n", "/etc/h.toml:1: ", "has to be a table"},
       {"[[device]]\nbackend = \"tpm\"\n", "/etc/h.toml:1: ", "name is missing"},
       {"[[device]]\nname = \"T P M\"\n", "/etc/h.toml:2: ", "[a-z0-9]"},
-      {"[[device]]\nname = \"t\"\nbackend = \"pkcs11\"\n", "/etc/h.toml:3: ", "there is \"tpm\""},
+      {"[[device]]\nname = \"t\"\nbackend = \"hsm\"\n",
+       "/etc/h.toml:3: ", "there are \"tpm\" and \"pkcs11\""},
       {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\n", "/etc/h.toml:1: ", "tcti is missing"},
       {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\ntcti = \"\"\n",
        "/etc/h.toml:4: ", "/dev/tpmrm0"},
       {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\ntcti = \"x\"\npin = 1\n",
-       "/etc/h.toml:5: ", "known: name, backend, tcti, sessions"},
+       "/etc/h.toml:5: ", "known: name, backend, tcti, sessions, verify"},
       {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\ntcti = \"x\"\nsessions = \"auto\"\n",
        "/etc/h.toml:5: ", "\"encrypted\", \"plain\""},
       {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\ntcti = \"x\"\n[[device]]\nname = \"t\"\n",
@@ -126,6 +127,115 @@ TEST(Config, NamesFileLineAndRemedyOfEachFault) {
     EXPECT_THAT(complaint(fault.text), StartsWith(fault.where)) << fault.text;
     EXPECT_THAT(complaint(fault.text), HasSubstr(fault.remedy)) << fault.text;
   }
+}
+
+TEST(Config, ReadsADeviceOfPkcs11) {
+  const Config config = parse_text(R"(
+[[device]]
+name = "hsm"
+backend = "pkcs11"
+module = "/usr/lib/softhsm/libsofthsm2.so"
+uri = "pkcs11:token=holdfast%20one;serial=1234"
+pin_credential = "hsm.pin"
+parallel = 8
+writable = ["/var/lib/softhsm/tokens/", "/run/hsm"]
+environment = { SOFTHSM2_CONF = "/etc/softhsm2.conf", A_1 = "" }
+network = true
+verify = "sampled"
+[[device]]
+name = "least"
+backend = "pkcs11"
+module = "/opt/vendor/lib.so"
+uri = "pkcs11:serial=1"
+pin_file = "/etc/holdfast/pin"
+[[device]]
+name = "tpm"
+backend = "tpm"
+tcti = "device:/dev/tpmrm0"
+verify = "always"
+)");
+  ASSERT_EQ(config.devices.size(), 3u);
+  const Hsm& hsm = config.devices[0].hsm;
+  EXPECT_EQ(config.devices[0].backend, "pkcs11");
+  EXPECT_EQ(hsm.module, "/usr/lib/softhsm/libsofthsm2.so");
+  EXPECT_EQ(hsm.uri, "pkcs11:token=holdfast%20one;serial=1234");
+  EXPECT_EQ(hsm.pin_credential, "hsm.pin");
+  EXPECT_EQ(hsm.pin_file, "");
+  EXPECT_EQ(hsm.parallel, 8u);
+  EXPECT_EQ(hsm.writable, (std::vector<std::string>{"/var/lib/softhsm/tokens", "/run/hsm"}));
+  EXPECT_EQ(hsm.environment,
+            (std::vector<std::string>{"A_1=", "SOFTHSM2_CONF=/etc/softhsm2.conf"}));
+  EXPECT_TRUE(hsm.network);
+  EXPECT_EQ(config.devices[0].verify, Verify::sampled);
+  EXPECT_EQ(config.devices[1].hsm.pin_file, "/etc/holdfast/pin");
+  EXPECT_EQ(config.devices[1].hsm.parallel, 0u);
+  EXPECT_FALSE(config.devices[1].hsm.network);
+  EXPECT_EQ(config.devices[1].verify, Verify::always);
+  EXPECT_EQ(config.devices[2].verify, Verify::always);
+}
+
+TEST(Config, SaysWhatADeviceOfPkcs11MayNotHave) {
+  const std::string module = "module = \"/lib/m.so\"\n", uri = "uri = \"pkcs11:token=t\"\n";
+  const auto with_uri = [&](const std::string& text) {
+    return module + "uri = \"" + text + "\"\n";
+  };
+  const auto with_variable = [&](const std::string& text) {
+    return module + uri + "environment = { " + text + " }\n";
+  };
+  const struct {
+    std::string text;
+    const char* line;
+    const char* remedy;
+  } faults[] = {
+      {uri, ":1: ", "module is missing"},
+      {"module = \"m.so\"\n" + uri, ":4: ", "absolute path"},
+      {module, ":1: ", "uri is missing"},
+      {with_uri("token=t"), ":5: ", "such as \"pkcs11:token=holdfast\""},
+      {with_uri("pkcs11:"), ":5: ", "fits any token"},
+      {with_uri("pkcs11:model=SoftHSM"), ":5: ", "token= or serial="},
+      {with_uri("pkcs11:token=t;object=k"), ":5: ", "does not name a token"},
+      {with_uri("pkcs11:token=t;slot-id=1"), ":5: ", "does not name a token"},
+      {with_uri("pkcs11:token=t?module-name=x"), ":5: ", "leave it out"},
+      {with_uri("pkcs11:token=t?pin-value=1234"), ":5: ", "pin_credential or pin_file"},
+      {with_uri("pkcs11:token=t;pin-source=/x"), ":5: ", "pin_credential or pin_file"},
+      {module + uri + "pin_file = \"pin\"\n", ":6: ", "absolute path"},
+      {module + uri + "pin_file = \"/a\"\npin_credential = \"a\"\n",
+       ":6: ", "the one or the other"},
+      {module + uri + "pin_credential = \"/run/pin\"\n", ":6: ", "not a path"},
+      {module + uri + "pin_credential = \"..\"\n", ":6: ", "not a path"},
+      {module + uri + "parallel = 0\n", ":6: ", "from 1 to 64"},
+      {module + uri + "parallel = 65\n", ":6: ", "from 1 to 64"},
+      {module + uri + "writable = [\"tokens\"]\n", ":6: ", "absolute path"},
+      {module + uri + "writable = \"/\"\n", ":6: ", "is everything"},
+      {module + uri + "network = 1\n", ":6: ", "true or false"},
+      {with_variable("LD_PRELOAD = \"/x.so\""), ":6: ", "decides what runs"},
+      {with_variable("GCONV_PATH = \"/x\""), ":6: ", "decides what runs"},
+      {with_variable("PATH = \"/x\""), ":6: ", "decides what runs"},
+      {with_variable("CREDENTIALS_DIRECTORY = \"/x\""), ":6: ", "decides what runs"},
+      {with_variable("\"A B\" = \"x\""), ":6: ", "no variable"},
+      {with_variable("A = \"x\\ny\""), ":6: ", "no variable"},
+      {with_variable("A = 1"), ":6: ", "string"},
+      {module + uri + "tcti = \"x\"\n", ":6: ", "not for a device of the backend \"pkcs11\""},
+      {module + uri + "sessions = \"plain\"\n",
+       ":6: ", "not for a device of the backend \"pkcs11\""},
+      {module + uri + "verify = \"never\"\n", ":6: ", "\"always\", \"sampled\""},
+      {module + uri + "pin = \"1234\"\n", ":6: ", "known: name, backend, module, uri, pin_file"},
+  };
+  for (const auto& fault : faults) {
+    const std::string said =
+        complaint("[[device]]\nname = \"h\"\nbackend = \"pkcs11\"\n" + fault.text);
+    EXPECT_THAT(said, StartsWith(std::string("/etc/h.toml") + fault.line)) << fault.text;
+    EXPECT_THAT(said, HasSubstr(fault.remedy)) << fault.text;
+    EXPECT_THAT(said, testing::Not(HasSubstr("1234"))) << "a PIN is shown";
+  }
+  for (const char* key : {"module = \"/m.so\"", "uri = \"pkcs11:token=t\"", "pin_file = \"/p\"",
+                          "pin_credential = \"p\"", "parallel = 1", "writable = \"/w\"",
+                          "environment = {}", "network = true"})
+    EXPECT_THAT(
+        complaint(std::string("[[device]]\nname = \"t\"\nbackend = \"tpm\"\ntcti = \"x\"\n") + key +
+                  "\n"),
+        HasSubstr("not for a device of the backend \"tpm\""))
+        << key;
 }
 
 TEST(Config, LimitsOfFewerConnectionsAreTheSamePartsOfThem) {

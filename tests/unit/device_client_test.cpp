@@ -183,6 +183,124 @@ TEST_F(DeviceClient, NoMoreCommandsAreUnderWayThanTheDeviceTakes) {
     EXPECT_TRUE(reach([&] { return outcome->value.has_value(); }));
 }
 
+// A process of our own making at the other end of the link, for a device that does two things at once.
+class ParallelClient : public DeviceClient {
+ protected:
+  ParallelClient() {
+    auto [core, device] = make_pair_of_sockets();
+    client_ = make({.sign = 1000ms});
+    client_->attach(std::move(core));
+    device_end_ = std::move(device);
+    DeviceDescription description;
+    description.parallel = 2;
+    description.commands_in_flight = 3;
+    say(0, Ready{description});
+    EXPECT_TRUE(reach(*client_, State::ready));
+  }
+  void say(std::uint64_t id, const Answer& answer) {
+    const Wire wire = encode(id, answer);
+    ASSERT_GT(::send(device_end_.get(), wire.data(), wire.size(), 0), 0);
+  }
+  // What the core has sent by now.
+  std::vector<std::uint64_t> received() {
+    for (int i = 0; i < 20; ++i) loop_.restart(), loop_.run_one_for(1ms);
+    std::vector<std::uint64_t> ids;
+    Bytes buffer(kMostMessageBytes);
+    for (;;) {
+      const auto size = ::recv(device_end_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+      if (size <= 0) return ids;
+      ids.push_back(decode_command({buffer.data(), static_cast<std::size_t>(size)}).id);
+    }
+  }
+  std::unique_ptr<Client> client_;
+  UniqueFd device_end_;
+};
+
+TEST_F(ParallelClient, WhatHasToBeAloneWaitsUntilNothingIsUnderWayAndHoldsUpTheRest) {
+  const auto first = begin(client_->mac(1, kObject, kChain));
+  const auto made = begin(client_->create(2, KeyType::rsa_2048));
+  const auto second = begin(client_->mac(3, kObject, kChain));
+  const auto third = begin(client_->mac(4, kObject, kChain));
+  ASSERT_EQ(received(), std::vector<std::uint64_t>{1});
+  say(1, Secret(Bytes(32, 7)));
+  ASSERT_EQ(received(), std::vector<std::uint64_t>{2}) << "the key is to be made alone";
+  say(2, DeviceKey{{1}, {}});
+  EXPECT_EQ(received(), (std::vector<std::uint64_t>{3, 4}));
+  EXPECT_TRUE(first->value && made->value);
+}
+
+TEST_F(ParallelClient, EachOfThoseUnderWayHasADeadlineOfItsOwn) {
+  const auto before = std::chrono::steady_clock::now();
+  const auto answered = begin(client_->mac(1, kObject, kChain));
+  const auto hanging = begin(client_->mac(2, kObject, kChain));
+  ASSERT_EQ(received().size(), 2U);
+  while (std::chrono::steady_clock::now() - before < 700ms) received();
+  say(1, Secret(Bytes(32, 7)));
+  ASSERT_TRUE(reach([&] { return overdue_ == 1; }));
+  // Were it measured from when it became the oldest, it would be 1.7 s.
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 1500ms);
+  ASSERT_TRUE(reach([&] { return hanging->done(); }));
+  EXPECT_EQ(hanging->error->kind(), ErrorKind::device_unavailable);
+  EXPECT_TRUE(answered->value);
+}
+
+TEST_F(ParallelClient, WhatWaitsForTheDeviceIsNotOverdue) {
+  std::vector<std::shared_ptr<Outcome<Secret>>> outcomes;
+  for (std::uint32_t caller = 1; caller <= 3; ++caller)
+    outcomes.push_back(begin(client_->mac(caller, kObject, kChain)));
+  ASSERT_EQ(received().size(), 3U);
+  const auto before = std::chrono::steady_clock::now();
+  while (std::chrono::steady_clock::now() - before < 700ms) received();
+  say(1, Secret(Bytes(32, 7)));
+  say(2, Secret(Bytes(32, 7)));
+  while (std::chrono::steady_clock::now() - before < 1300ms) received();
+  EXPECT_EQ(overdue_, 0) << "the third was begun when the first two were done";
+  say(3, Secret(Bytes(32, 7)));
+  ASSERT_TRUE(reach([&] { return outcomes[2]->done(); }));
+  EXPECT_TRUE(outcomes[2]->value);
+}
+
+TEST_F(DeviceClient, AParallelDeviceIsUsedByAsManyAtOnceAsItSays) {
+  device_->work_in_parallel(4);
+  const Bytes key = hmac_key();
+  ThreadServer server(open_);
+  auto client = make();
+  client->attach(server.link());
+  ASSERT_TRUE(reach(*client, State::ready));
+  device_->hang();
+  std::vector<std::shared_ptr<Outcome<Secret>>> outcomes;
+  for (std::uint32_t caller = 1; caller <= 8; ++caller)
+    outcomes.push_back(begin(client->mac(caller, key, kChain)));
+  EXPECT_TRUE(reach([&] { return device_->hanging() == 4; }));
+  device_->release();
+  for (const auto& outcome : outcomes) {
+    ASSERT_TRUE(reach([&] { return outcome->done(); }));
+    EXPECT_TRUE(outcome->value);
+  }
+  EXPECT_EQ(device_->most_at_once(), 4);
+  EXPECT_TRUE(await(client->create(1, KeyType::ec_p256)).value);
+}
+
+TEST_F(DeviceClient, EnrolsAKeyThatIsOnTheDeviceAndKeepsTheReasonWhereItDoesNot) {
+  const std::string good = device_->place_key(KeyType::ec_p256);
+  const std::string weak = device_->place_key(KeyType::ec_p256, true, false);
+  ThreadServer server(open_);
+  auto client = make();
+  client->attach(server.link());
+  ASSERT_TRUE(reach(*client, State::ready));
+  const auto found = await(client->enrol(1, good));
+  ASSERT_TRUE(found.value);
+  EXPECT_EQ(found.value->type, KeyType::ec_p256);
+  EXPECT_TRUE(found.value->always_secret);
+  const Sha256 digest = sha256("message");
+  EXPECT_TRUE(await(client->sign(1, found.value->key.object, Algorithm::es256, digest)).value);
+  const auto refused = await(client->enrol(1, weak));
+  ASSERT_TRUE(refused.error);
+  EXPECT_EQ(refused.error->kind(), ErrorKind::conflict);
+  EXPECT_EQ(await(client->enrol(1, "pkcs11:object=none")).error->kind(),
+            ErrorKind::invalid_request);
+}
+
 // THREATS row 20: each of twenty gets through while one has as much waiting as it may.
 TEST_F(DeviceClient, OneFlooderDelaysTwentyVictimsByAFewTurnsAndIsItselfRefused) {
   const Bytes key = hmac_key();

@@ -20,6 +20,7 @@ std::vector<Wire> every_command() {
   wires.push_back(encode(5, Remove{filled(3)}));
   wires.push_back(encode(6, Check{}));
   wires.push_back(encode(7, ImportPrivateKey{KeyType::ec_p384, Secret(filled(185))}));
+  wires.push_back(encode(8, Enrol{"pkcs11:token=t;object=k"}));
   return wires;
 }
 
@@ -39,6 +40,7 @@ std::vector<Wire> every_answer() {
   wires.push_back(encode(5, Removed{}));
   wires.push_back(encode(0, Ready{description}));
   wires.push_back(encode(0, Unavailable{"no such device"}));
+  wires.push_back(encode(6, EnrolledKey{KeyType::rsa_2048, {filled(40), filled(294)}, true}));
   return wires;
 }
 
@@ -74,6 +76,8 @@ TEST(DeviceMessage, CommandsComeOutAsTheyWentIn) {
   const auto sign = decode_command(encode(1, Sign{filled(9), Algorithm::ps256, filled(32)}));
   EXPECT_EQ(std::get<Sign>(sign.body).algorithm, Algorithm::ps256);
   EXPECT_EQ(std::get<Sign>(sign.body).digest, filled(32));
+  const auto enrol = decode_command(encode(1, Enrol{"pkcs11:object=é"}));
+  EXPECT_EQ(std::get<Enrol>(enrol.body).uri, "pkcs11:object=é");
 }
 
 TEST(DeviceMessage, AnswersComeOutAsTheyWentIn) {
@@ -83,12 +87,23 @@ TEST(DeviceMessage, AnswersComeOutAsTheyWentIn) {
   EXPECT_EQ(std::get<Failure>(failure.body).native_code, -7);
   EXPECT_EQ(std::get<Failure>(failure.body).detail, "gone");
 
+  for (const bool always_secret : {false, true}) {
+    const auto enrolled = decode_answer(
+        encode(9, EnrolledKey{KeyType::ec_p384, {filled(40), filled(120)}, always_secret}));
+    const auto& key = std::get<EnrolledKey>(enrolled.body);
+    EXPECT_EQ(key.type, KeyType::ec_p384);
+    EXPECT_EQ(key.key.object, filled(40));
+    EXPECT_EQ(key.key.public_key, filled(120));
+    EXPECT_EQ(key.always_secret, always_secret);
+  }
+
   DeviceDescription description;
   description.model = "chip";
   description.software = true;
   description.types = {KeyType::ed25519};
   description.algorithms = {Algorithm::eddsa, Algorithm::es256};
   description.commands_in_flight = 3;
+  description.parallel = 4;
   description.lockout_counter = 5;
   description.encrypted_sessions = true;
   const auto ready = decode_answer(encode(0, Ready{description}));
@@ -98,6 +113,7 @@ TEST(DeviceMessage, AnswersComeOutAsTheyWentIn) {
   EXPECT_EQ(read.types, description.types);
   EXPECT_EQ(read.algorithms, description.algorithms);
   EXPECT_EQ(read.commands_in_flight, 3U);
+  EXPECT_EQ(read.parallel, 4U);
   EXPECT_EQ(read.lockout_counter, 5U);
   EXPECT_TRUE(read.encrypted_sessions);
 }
@@ -147,6 +163,8 @@ TEST(DeviceMessage, RefusesFieldsOverTheirBounds) {
   EXPECT_THROW(encode(1, ImportSecret{Secret(filled(kMostSecretBytes + 1))}), Error);
   EXPECT_THROW(encode(1, ImportPrivateKey{KeyType::ec_p256, Secret(filled(kMostPkcs8Bytes + 1))}),
                Error);
+  EXPECT_THROW(encode(1, Enrol{std::string(kMostUriBytes + 1, 'x')}), Error);
+  EXPECT_THROW(encode(1, Enrol{"pkcs11:object=\xFF"}), Error);
   EXPECT_FALSE(takes(kAsCommand, filled(kMostMessageBytes + 1)));
 }
 
@@ -166,6 +184,15 @@ TEST(DeviceMessage, TextsOfAVendorsLibraryAreMadeToFit) {
   EXPECT_EQ(std::get<Failure>(odd.body).detail, "\"bad \\xff byte\\n\"");
   const auto lengthy = decode_answer(encode(0, Unavailable{std::string(511, 'x') + "éé"}));
   EXPECT_EQ(std::get<Unavailable>(lengthy.body).reason, std::string(511, 'x'));
+}
+
+TEST(DeviceMessage, EveryKindOfErrorThatABackendHasArrivesAsItIs) {
+  for (const ErrorKind kind :
+       {ErrorKind::unsupported, ErrorKind::key_lost, ErrorKind::device_unavailable,
+        ErrorKind::invalid_request, ErrorKind::conflict, ErrorKind::internal}) {
+    const auto message = decode_answer(encode(1, Failure{kind, 0, ""}));
+    EXPECT_EQ(std::get<Failure>(message.body).kind, kind);
+  }
 }
 
 TEST(DeviceMessage, AKindOfErrorThatNoBackendHasBecomesInternal) {

@@ -5,10 +5,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <list>
+#include <map>
 #include <semaphore>
+#include <set>
 
 #include "daemon/device/message.h"
 #include "tests/unit/device_support.h"
@@ -181,7 +184,7 @@ class OtherDevice : public Backend {
   void remove(ByteView) override {}
   void check() override { throw Error(ErrorKind::device_unavailable, "gone"); }
 
- private:
+ protected:
   DeviceDescription description_;
 };
 
@@ -254,6 +257,179 @@ TEST(DeviceServer, AnswersWhileTheDeviceIsAtWorkOnTheNextCommand) {
     permits.release();
     EXPECT_EQ(next_answer(link.get()), 2U);
   }
+}
+
+// Signs and makes MACs in three threads; an HMAC over "lost" finds the device gone.
+class SharedDevice final : public OtherDevice {
+ public:
+  struct Watch {
+    std::counting_semaphore<> permits{0};
+    std::atomic<int> inside = 0, most = 0, alone = 0, opened = 0, destroyed = 0;
+  };
+  SharedDevice(Watch& watch, std::uint32_t parallel) : OtherDevice(1), watch_(watch) {
+    description_.parallel = description_.commands_in_flight = parallel;
+    ++watch_.opened;
+  }
+  ~SharedDevice() override {
+    EXPECT_EQ(watch_.inside, 0) << "it was closed while in use";
+    ++watch_.destroyed;
+  }
+  Bytes sign(ByteView, Algorithm, ByteView, const Meanwhile& meanwhile) override {
+    meanwhile();
+    use();
+    return Bytes(64, 1);
+  }
+  Secret mac(ByteView, const std::vector<Bytes>& chain) override {
+    use();
+    if (as_text(chain.at(0)) == "lost") throw Error(ErrorKind::device_unavailable, "pulled out");
+    return Secret(Bytes(32, 5));
+  }
+  DeviceKey create(KeyType) override {
+    if (watch_.inside != 0) ++watch_.alone;
+    return {{1}, {}};
+  }
+
+ private:
+  void use() {
+    const int now = ++watch_.inside;
+    for (int most = watch_.most; most < now && !watch_.most.compare_exchange_weak(most, now);) {
+    }
+    watch_.permits.acquire();
+    --watch_.inside;
+  }
+  Watch& watch_;
+};
+
+class Parallel : public ::testing::Test {
+ protected:
+  static constexpr std::uint32_t kParallel = 3;
+  Factory open() {
+    return [this] { return std::make_unique<SharedDevice>(watch_, parallel_); };
+  }
+  // Ready comes when the link is made, or once the device is open.
+  static void reach_ready(int link) {
+    for (;;) {
+      const auto answer = receive(link);
+      ASSERT_TRUE(answer);
+      if (std::holds_alternative<Ready>(answer->body)) return;
+    }
+  }
+  static std::optional<Message<Answer>> receive(int link) {
+    Bytes buffer(kMostMessageBytes);
+    pollfd one{link, POLLIN, 0};
+    if (::poll(&one, 1, 20'000) != 1) return std::nullopt;
+    const ssize_t size = ::recv(link, buffer.data(), buffer.size(), 0);
+    if (size <= 0) return std::nullopt;
+    return decode_answer(ByteView(buffer).first(static_cast<std::size_t>(size)));
+  }
+  static void send(int link, std::uint64_t id, const Command& command) {
+    const Wire wire = encode(id, command);
+    ASSERT_EQ(::send(link, wire.data(), wire.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(wire.size()));
+  }
+  template <class Condition>
+  static bool reach(Condition condition) {
+    const auto end = std::chrono::steady_clock::now() + 20s;
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      std::this_thread::sleep_for(1ms);
+    }
+    return true;
+  }
+  SharedDevice::Watch watch_;
+  std::atomic<std::uint32_t> parallel_ = kParallel;
+  const Command sign_ = Sign{{1}, Algorithm::es256, Bytes(32, 7)};
+  const Command lost_ = Mac{{1}, {Bytes{'l', 'o', 's', 't'}}};
+};
+
+TEST_F(Parallel, SignaturesAreMadeAtOnceAndOtherCommandsAlone) {
+  ThreadServer server(open());
+  const UniqueFd link = server.link();
+  reach_ready(link.get());
+  for (std::uint64_t id = 1; id <= 6; ++id) send(link.get(), id, sign_);
+  EXPECT_TRUE(reach([&] { return watch_.inside == 3; }));
+  send(link.get(), 7, Create{KeyType::ec_p256});
+  watch_.permits.release(6);
+  std::set<std::uint64_t> answered;
+  while (answered.size() < 7) {
+    const auto answer = receive(link.get());
+    ASSERT_TRUE(answer);
+    EXPECT_FALSE(std::holds_alternative<Failure>(answer->body));
+    answered.insert(answer->id);
+  }
+  EXPECT_EQ(watch_.most, 3);
+  EXPECT_EQ(watch_.alone, 0) << "a key was made beside a signature";
+}
+
+TEST_F(Parallel, ALostDeviceIsClosedWhenAllAreOutOfItAndOpenedAgain) {
+  ThreadServer server(open());
+  const UniqueFd link = server.link();
+  reach_ready(link.get());
+  send(link.get(), 1, sign_);
+  send(link.get(), 2, sign_);
+  ASSERT_TRUE(reach([&] { return watch_.inside == 2; }));
+  send(link.get(), 3, lost_);
+  ASSERT_TRUE(reach([&] { return watch_.inside == 3; }));
+  watch_.permits.release(3);  // whichever gets out first, none may be inside when it is closed
+  std::map<std::uint64_t, bool> failed;
+  bool told = false;
+  while (failed.size() < 3) {
+    const auto answer = receive(link.get());
+    ASSERT_TRUE(answer);
+    if (answer->id == 0)
+      told = told || std::holds_alternative<Unavailable>(answer->body);
+    else
+      failed[answer->id] = std::holds_alternative<Failure>(answer->body);
+  }
+  EXPECT_TRUE(told);
+  EXPECT_EQ(failed, (std::map<std::uint64_t, bool>{{1, false}, {2, false}, {3, true}}));
+  reach_ready(link.get());
+  EXPECT_EQ(watch_.opened, 2);
+  EXPECT_EQ(watch_.destroyed, 1);
+  watch_.permits.release();
+  send(link.get(), 4, sign_);
+  const auto answer = receive(link.get());
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(std::holds_alternative<Signature>(answer->body));
+}
+
+TEST_F(Parallel, ANewLinkTakesTheFormersPlace) {
+  ThreadServer server(open());
+  UniqueFd former = server.link();
+  reach_ready(former.get());
+  watch_.permits.release(2);
+  send(former.get(), 1, sign_);
+  EXPECT_EQ(next_answer(former.get()), 1U);
+  former.reset();
+  const UniqueFd link = server.link();
+  reach_ready(link.get());
+  send(link.get(), 2, sign_);
+  EXPECT_EQ(next_answer(link.get()), 2U);
+}
+
+TEST_F(Parallel, ADefectOfTheCoreClosesTheLinkAndTheNextOneServes) {
+  ThreadServer server(open());
+  const UniqueFd former = server.link();
+  reach_ready(former.get());
+  ASSERT_EQ(::send(former.get(), "HF", 2, MSG_NOSIGNAL), 2);
+  EXPECT_EQ(next_answer(former.get()), 0U) << "the link is still open";
+  const UniqueFd link = server.link();
+  reach_ready(link.get());
+  watch_.permits.release();
+  send(link.get(), 2, sign_);
+  EXPECT_EQ(next_answer(link.get()), 2U);
+}
+
+TEST_F(Parallel, EndsWhenTheDeviceComesBackWithAnotherNumberOfSessions) {
+  ThreadServer server(open());
+  const UniqueFd link = server.link();
+  reach_ready(link.get());
+  parallel_ = 2;
+  watch_.permits.release();
+  send(link.get(), 1, lost_);
+  while (receive(link.get())) {
+  }
+  EXPECT_EQ(watch_.opened, 2);
 }
 
 }  // namespace

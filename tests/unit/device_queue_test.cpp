@@ -16,7 +16,10 @@ TEST(DeviceQueue, ServesCallersInTurnAndEachOnesOwnInOrder) {
   for (const int item : {4, 5}) queue.push(20, item);
   queue.push(30, 6);
   std::vector<int> served;
-  while (auto item = queue.pop()) served.push_back(*item);
+  while (const int* next = queue.next()) {
+    served.push_back(*next);
+    EXPECT_EQ(queue.pop(), served.back());
+  }
   EXPECT_EQ(served, (std::vector<int>{1, 4, 6, 2, 5, 3}));
   EXPECT_TRUE(queue.empty());
 }

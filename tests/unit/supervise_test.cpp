@@ -187,6 +187,16 @@ TEST(Process, TheChildHasItsControlAndNothingElseOfOurs) {
   ::unsetenv("HOLDFAST_LEAK");
 }
 
+TEST(Process, TheChildHasTheVariablesThatAreForItAlone) {
+  Process process("shell",
+                  {"/bin/sh", "-c", "[ \"$MODULE_CONF\" = '/etc/a b=c' ] && [ -n \"$PATH\" ]"}, -1,
+                  {"MODULE_CONF=/etc/a b=c"});
+  process.start();
+  ASSERT_TRUE(becomes_readable(process.exit_fd()));
+  EXPECT_EQ(process.reap()->code, 0);
+  EXPECT_EQ(::getenv("MODULE_CONF"), nullptr);
+}
+
 TEST(Process, IsKilledReapedAndOnlyThenStartedAgain) {
   Process process("cat", {"/bin/sleep", "1000"});
   process.start();

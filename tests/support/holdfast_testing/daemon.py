@@ -34,7 +34,10 @@ def everything(uid=None):
 
 
 class Daemon:
-    """Started by the constructor unless `run` is False; start() again after stop() or kill()."""
+    """Started by the constructor unless `run` is False; start() again after stop() or kill().
+
+    `tcti` is a TPM's, or a device of another backend: an object with `name` and `settings`, the lines of its table.
+    """
 
     def __init__(self, folder, tcti, grants="", settings="", audit="", allow_software=True, environment=None,
                  run=True, state=None, device="", supervisor=None):  # fmt: skip
@@ -52,6 +55,7 @@ class Daemon:
         self.supervisor = supervisor or program("holdfastd")
         self.process = None
         self._ready_end = None
+        self.device = "tpm"  # the configured one's name
         os.makedirs(os.path.dirname(self.policy), exist_ok=True)
         self.write_config(tcti, settings, audit, allow_software, device)
         self.write_policy(grants)
@@ -59,12 +63,17 @@ class Daemon:
             self.start()
 
     def write_config(self, tcti, settings="", audit="", allow_software=True, device=""):
+        if isinstance(tcti, str):
+            name, table = "tpm", f'backend = "tpm"\ntcti = "{tcti}"'
+        else:
+            name, table = tcti.name, tcti.settings
+        self.device = name
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(
                 f'[daemon]\nstate_dir = "{self.state}"\nruntime_dir = "{self.runtime}"\n'
                 f"allow_software_devices = {str(allow_software).lower()}\n{settings}\n"
                 f"[audit]\n{audit}\n"
-                f'[[device]]\nname = "tpm"\nbackend = "tpm"\ntcti = "{tcti}"\n{device}\n'
+                f'[[device]]\nname = "{name}"\n{table}\n{device}\n'
             )
 
     def write_policy(self, grants):
@@ -130,7 +139,7 @@ class Daemon:
         return Client(self.admin_socket, timeout)
 
     def import_aws(self, name, access_key_id, secret):
-        body = {"name": name, "device": "tpm", "use": "sigv4"}
+        body = {"name": name, "device": self.device, "use": "sigv4"}
         body.update(access_key_id=access_key_id, secret_access_key=secret)
         with self.admin() as admin:
             reply = admin.post("/v1/keys/import", body)
@@ -139,7 +148,7 @@ class Daemon:
 
     def create_key(self, name, kind="ec-p256", use="digest"):
         with self.admin() as admin:
-            reply = admin.post("/v1/keys", {"name": name, "type": kind, "device": "tpm", "use": use})
+            reply = admin.post("/v1/keys", {"name": name, "type": kind, "device": self.device, "use": use})
         assert reply.status == 201, reply
         return reply.json
 

@@ -1,0 +1,83 @@
+// Threat 15: a token's PIN locked by a daemon that tries it again.
+#include "pkcs11/backend.h"
+#include "tests/contract/crypto.h"
+#include "tests/support/hostile.h"
+#include "tests/support/softhsm.h"
+
+namespace holdfast::test {
+namespace {
+
+// Opens it until it is refused without a call of C_Login, as the device process does twice a second.
+std::string reason_of_refusal(const std::string& pin) {
+  try {
+    Hostile::open(pin);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::device_unavailable) << error.what();
+    return error.detail();
+  }
+  return "none";
+}
+
+TEST(Pkcs11Pin, AWrongOneIsTriedOnceInTheLifeOfTheProcess) {
+  const Hostile hostile;
+  const int before = Hostile::calls("Login");
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_NE(reason_of_refusal("wrong 1").find("refuse"), std::string::npos);
+    Hostile::forget_wrong_pin();  // not even where the token doesn't count
+  }
+  EXPECT_EQ(Hostile::calls("Login"), before + 1);
+  // Another one may be right.
+  EXPECT_NO_THROW(Hostile::open());
+  EXPECT_EQ(Hostile::calls("Login"), before + 2);
+}
+
+TEST(Pkcs11Pin, NoneIsTriedWhereTheTokenCountsAFailure) {
+  const Hostile hostile;
+  const int before = Hostile::calls("Login");
+  for (const char* const words : {"pin=low", "pin=final", "pin=locked"}) {
+    hostile.set(words);
+    const std::string reason = reason_of_refusal(Hostile::kPin);
+    EXPECT_NE(reason.find("wrong"), std::string::npos) << reason;
+  }
+  EXPECT_EQ(Hostile::calls("Login"), before);
+  hostile.set("");
+  EXPECT_NO_THROW(Hostile::open());
+}
+
+TEST(Pkcs11Pin, IsNotTriedAgainByTheLadder) {
+  const Hostile hostile;
+  const auto backend = Hostile::open();
+  const DeviceKey key = backend->create(KeyType::ec_p256);
+  const int before = Hostile::calls("Login");
+  // The token forgets the log-in with its sessions, and refuses the PIN since.
+  hostile.set("SignInit=rv:0xB3*1 Login=rv:0xA0 serial=changed");
+  for (int i = 0; i < 5; ++i)
+    EXPECT_TRUE(throws_kind(ErrorKind::device_unavailable,
+                            [&] { backend->sign(key.object, Algorithm::es256, Bytes(32, 1)); }));
+  EXPECT_LE(Hostile::calls("Login"), before + 1);
+  hostile.set("");
+}
+
+TEST(Pkcs11Pin, HasToBeThereWhereTheTokenDemandsOne) {
+  const Hostile hostile;
+  EXPECT_TRUE(throws_kind(ErrorKind::invalid_request, [] { Hostile::open(""); }));
+}
+
+TEST(Pkcs11Pin, AWrongOneForSoftHsmLeavesItUsableWithTheRightOne) {
+  HOLDFAST_REQUIRE_SOFTHSM();
+  const SoftHsm hsm;
+  hsm.add("pin");
+  const auto open = [](const char* pin) {
+    return pkcs11::open({SoftHsm::module(), SoftHsm::uri("pin"), Secret(as_bytes(pin)), 0});
+  };
+  for (int i = 0; i < 3; ++i)
+    EXPECT_TRUE(throws_kind(ErrorKind::device_unavailable, [&] { open("000000"); }));
+  // SoftHSM says CKF_USER_PIN_COUNT_LOW now, which the right PIN clears when somebody else gives it.
+  EXPECT_TRUE(throws_kind(ErrorKind::device_unavailable, [&] { open(SoftHsm::kPin); }));
+  must_run({"pkcs11-tool", "--module", SoftHsm::module(), "--token-label", "pin", "--login",
+            "--pin", SoftHsm::kPin, "--list-objects"});
+  EXPECT_NO_THROW(open(SoftHsm::kPin));
+}
+
+}  // namespace
+}  // namespace holdfast::test
