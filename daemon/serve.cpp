@@ -87,7 +87,7 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
 
     // format, device, format: the very object that was judged -> bytes -> signature -> reply.
     const Forced forced = rules->forced(decision.grant, caller);
-    Signed result = co_await sign(service, caller.uid, intent, *key, version, forced);
+    Signed result = co_await sign(service, caller.account, intent, *key, version, forced);
 
     // While the device worked the key may have been stopped, or the grant withdrawn.
     if (!still_signs(service.catalogue.find(record.key), version))

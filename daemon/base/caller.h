@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,8 @@ struct Caller {
   std::string user_unit;      // unit of the user's own manager; means nothing without a uid
   std::string exe;            // path in the daemon's own view; means nothing without a uid or unit
   std::string label;          // of the security module (SO_PEERSEC)
+  // With whom it takes turns: its uid; or, above all uids, its user's slice, its unit or its container.
+  std::uint64_t account = 0;
 
   // The value a grant's `caller` table or a template names: user uid group gid unit user_unit exe
   // label; empty for what is not known. `group` is judged by number, so it is not here.

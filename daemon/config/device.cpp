@@ -30,6 +30,9 @@ void read_tpm(Table& table, Device& device) {
   device.tcti = table.required_text("tcti");
   if (device.tcti.empty() || has_control(device.tcti))
     table.fail("tcti", "has to say how the TPM is reached, such as \"device:/dev/tpmrm0\"");
+  // tpm2-tss would choose a node, and the process may open only the one that it was given.
+  if (device.tcti == "device" || device.tcti == "device:")
+    table.fail("tcti", "has to name the TPM's node: \"device:/dev/tpmrm0\"");
   device.sessions = table.choice("sessions", {"encrypted", "plain"}).value_or(device.sessions);
 }
 

@@ -27,7 +27,7 @@ using Clock = std::chrono::steady_clock;
 // One timer looks after all deadlines; arming one for each command would cost more than the command.
 constexpr milliseconds kTick{50};
 constexpr std::uint32_t kMostInFlight = 64;
-constexpr std::uint32_t kNobody = UINT32_MAX;  // never a caller's uid
+constexpr std::uint64_t kNobody = UINT64_MAX;  // never an account
 
 class LinkedClient final : public Client {
  public:
@@ -56,48 +56,48 @@ class LinkedClient final : public Client {
   const std::string& name() const override { return name_; }
 
   // Each command is a local of the coroutine: g++ 12 destroys temporaries in a co_await twice.
-  asio::awaitable<DeviceKey> create(std::uint32_t caller, KeyType type) override {
+  asio::awaitable<DeviceKey> create(std::uint64_t caller, KeyType type) override {
     const Command command = Create{type};
     Answer answer = co_await perform(caller, command);
     co_return std::get<DeviceKey>(std::move(answer));
   }
-  asio::awaitable<DeviceKey> import_secret(std::uint32_t caller, const Secret& secret) override {
+  asio::awaitable<DeviceKey> import_secret(std::uint64_t caller, const Secret& secret) override {
     const Command command = ImportSecret{secret.clone()};
     Answer answer = co_await perform(caller, command);
     co_return std::get<DeviceKey>(std::move(answer));
   }
-  asio::awaitable<DeviceKey> import_private_key(std::uint32_t caller, KeyType type,
+  asio::awaitable<DeviceKey> import_private_key(std::uint64_t caller, KeyType type,
                                                 const Secret& pkcs8) override {
     const Command command = ImportPrivateKey{type, pkcs8.clone()};
     Answer answer = co_await perform(caller, command);
     co_return std::get<DeviceKey>(std::move(answer));
   }
-  asio::awaitable<Bytes> sign(std::uint32_t caller, ByteView object, Algorithm algorithm,
+  asio::awaitable<Bytes> sign(std::uint64_t caller, ByteView object, Algorithm algorithm,
                               ByteView digest) override {
     const Command command =
         Sign{{object.begin(), object.end()}, algorithm, {digest.begin(), digest.end()}};
     Answer answer = co_await perform(caller, command);
     co_return std::get<Signature>(std::move(answer)).bytes;
   }
-  asio::awaitable<Secret> mac(std::uint32_t caller, ByteView object,
+  asio::awaitable<Secret> mac(std::uint64_t caller, ByteView object,
                               const std::vector<Bytes>& chain) override {
     const Command command = Mac{{object.begin(), object.end()}, chain};
     Answer answer = co_await perform(caller, command);
     co_return std::get<Secret>(std::move(answer));
   }
-  asio::awaitable<void> remove(std::uint32_t caller, ByteView object) override {
+  asio::awaitable<void> remove(std::uint64_t caller, ByteView object) override {
     const Command command = Remove{{object.begin(), object.end()}};
     co_await perform(caller, command);
   }
-  asio::awaitable<EnrolledKey> enrol(std::uint32_t caller, std::string uri) override {
+  asio::awaitable<EnrolledKey> enrol(std::uint64_t caller, std::string uri) override {
     const Command command = Enrol{std::move(uri)};
     Answer answer = co_await perform(caller, command);
     co_return std::get<EnrolledKey>(std::move(answer));
   }
 
  private:
-  asio::awaitable<Answer> perform(std::uint32_t caller, const Command& command);
-  Pending prepare(std::uint32_t caller, const Command& command);
+  asio::awaitable<Answer> perform(std::uint64_t caller, const Command& command);
+  Pending prepare(std::uint64_t caller, const Command& command);
   void submit(Pending pending);
   void pump();
   bool may_go(const Pending& next) const;
@@ -144,7 +144,7 @@ class LinkedClient final : public Client {
 
 // ---- from the callers -------------------------------------------------------------------------
 
-asio::awaitable<Answer> LinkedClient::perform(std::uint32_t caller, const Command& command) {
+asio::awaitable<Answer> LinkedClient::perform(std::uint64_t caller, const Command& command) {
   if (stopped_ || state_ == State::unavailable || state_ == State::refused)
     throw Error(ErrorKind::device_unavailable,
                 "device " + name_ + ": " + (stopped_ ? "the daemon is stopping" : reason_));
@@ -160,14 +160,14 @@ asio::awaitable<Answer> LinkedClient::perform(std::uint32_t caller, const Comman
       asio::use_awaitable);
 }
 
-Pending LinkedClient::prepare(std::uint32_t caller, const Command& command) {
+Pending LinkedClient::prepare(std::uint64_t caller, const Command& command) {
   const std::uint64_t id = ++last_id_;
   return {id, caller, encode(id, command), kind_of(command, settings_), Clock::now(), {}, {}};
 }
 
 void LinkedClient::submit(Pending pending) {
   const auto since = pending.since;
-  const std::uint32_t caller = pending.caller;
+  const std::uint64_t caller = pending.caller;
   queue_.push(caller, std::move(pending));
   pump();
   arm(since + kTick);
@@ -182,7 +182,7 @@ void LinkedClient::pump() {
     Pending next = *queue_.pop();
     if (!link_->send(next.wire)) {
       // Full: an answer makes room. Gone: the link says so next.
-      const std::uint32_t caller = next.caller;
+      const std::uint64_t caller = next.caller;
       return queue_.push_front(caller, std::move(next));
     }
     under_way_.push_back(std::move(next));
@@ -277,7 +277,7 @@ void LinkedClient::lost() {
     if (!pending->kind.repeatable || !pending->completion) continue;
     pending->kind.repeatable = false;
     pending->begun = {};
-    const std::uint32_t caller = pending->caller;
+    const std::uint64_t caller = pending->caller;
     queue_.push_front(caller, std::move(*pending));
   }
   fail_under_way(ErrorKind::device_unavailable,

@@ -34,7 +34,7 @@ struct Settings {
 };
 
 // On the event loop's thread alone. The methods are Backend's, awaited; they throw the same errors and
-// overloaded. `caller` (a uid) is who is served in turn. Each returns within its deadline; cancellation
+// overloaded. `caller` (Caller::account) is who is served in turn. Each returns within its deadline; cancellation
 // is not supported, so what the arguments refer to has to live until then, as in a plain co_await.
 //
 // While the device is `starting` commands wait, for the grace; `unavailable` and `refused` refuse at
@@ -61,18 +61,18 @@ class Client {
   virtual const DeviceDescription& description() const = 0;  // the last one known
   virtual const std::string& name() const = 0;
 
-  virtual boost::asio::awaitable<DeviceKey> create(std::uint32_t caller, KeyType type) = 0;
-  virtual boost::asio::awaitable<DeviceKey> import_secret(std::uint32_t caller,
+  virtual boost::asio::awaitable<DeviceKey> create(std::uint64_t caller, KeyType type) = 0;
+  virtual boost::asio::awaitable<DeviceKey> import_secret(std::uint64_t caller,
                                                           const Secret& secret) = 0;
-  virtual boost::asio::awaitable<DeviceKey> import_private_key(std::uint32_t caller, KeyType type,
+  virtual boost::asio::awaitable<DeviceKey> import_private_key(std::uint64_t caller, KeyType type,
                                                                const Secret& pkcs8) = 0;
-  virtual boost::asio::awaitable<Bytes> sign(std::uint32_t caller, ByteView object,
+  virtual boost::asio::awaitable<Bytes> sign(std::uint64_t caller, ByteView object,
                                              Algorithm algorithm, ByteView digest) = 0;
-  virtual boost::asio::awaitable<Secret> mac(std::uint32_t caller, ByteView object,
+  virtual boost::asio::awaitable<Secret> mac(std::uint64_t caller, ByteView object,
                                              const std::vector<Bytes>& chain) = 0;
-  virtual boost::asio::awaitable<void> remove(std::uint32_t caller, ByteView object) = 0;
+  virtual boost::asio::awaitable<void> remove(std::uint64_t caller, ByteView object) = 0;
   // Enroller's; unsupported for a device that is none.
-  virtual boost::asio::awaitable<EnrolledKey> enrol(std::uint32_t caller, std::string uri) = 0;
+  virtual boost::asio::awaitable<EnrolledKey> enrol(std::uint64_t caller, std::string uri) = 0;
 
   // Fails what waits and is under way, closes the link.
   virtual void stop() = 0;

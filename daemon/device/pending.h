@@ -52,7 +52,7 @@ Kind kind_of(const Command& command, const Settings& settings);
 
 struct Pending {
   std::uint64_t id;
-  std::uint32_t caller;
+  std::uint64_t caller;
   Wire wire;
   Kind kind;
   std::chrono::steady_clock::time_point since;

@@ -17,7 +17,7 @@ class FairQueue {
   FairQueue(std::size_t limit, std::size_t limit_per_caller)
       : limit_(limit), limit_per_caller_(limit_per_caller) {}
 
-  bool has_room(std::uint32_t caller) const {
+  bool has_room(std::uint64_t caller) const {
     const auto lane = lanes_.find(caller);
     // Who waits for nothing always may: many callers who fill the whole shut nobody out, and there are no
     // more of them than connections.
@@ -26,13 +26,13 @@ class FairQueue {
   }
 
   // The bounds are has_room()'s, asked before.
-  void push(std::uint32_t caller, Item item) {
+  void push(std::uint64_t caller, Item item) {
     lane_of(caller).items.push_back(std::move(item));
     ++size_;
   }
 
   // For a command that had its turn and comes again: next in its caller's lane, whatever the bounds.
-  void push_front(std::uint32_t caller, Item item) {
+  void push_front(std::uint64_t caller, Item item) {
     lane_of(caller).items.push_front(std::move(item));
     ++size_;
   }
@@ -69,12 +69,12 @@ class FairQueue {
 
  private:
   struct Lane {
-    std::uint32_t caller;
+    std::uint64_t caller;
     std::deque<Item> items;  // never empty
   };
   using Turns = std::list<Lane>;
 
-  Lane& lane_of(std::uint32_t caller) {
+  Lane& lane_of(std::uint64_t caller) {
     const auto [entry, fresh] = lanes_.try_emplace(caller);
     if (fresh) entry->second = turns_.insert(turns_.end(), Lane{caller, {}});
     return *entry->second;
@@ -92,7 +92,7 @@ class FairQueue {
   std::size_t limit_per_caller_;
   std::size_t size_ = 0;
   Turns turns_;
-  std::unordered_map<std::uint32_t, typename Turns::iterator> lanes_;
+  std::unordered_map<std::uint64_t, typename Turns::iterator> lanes_;
 };
 
 }  // namespace holdfast::device

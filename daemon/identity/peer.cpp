@@ -103,6 +103,7 @@ Peer Peer::of(int socket) {
   peer.pidfd_ = peer_pidfd(socket);
   caller.pid = credentials.pid;
   caller.uid = credentials.uid;
+  caller.account = credentials.uid;
   caller.gid = credentials.gid;
   caller.groups = peer_groups(socket);
   std::erase(caller.groups, caller.gid);
@@ -112,13 +113,14 @@ Peer Peer::of(int socket) {
   return peer;
 }
 
-boost::asio::awaitable<void> Peer::complete(Processes& processes) {
+boost::asio::awaitable<void> Peer::complete(Processes& processes, Groups& groups) {
   if (complete_) co_return;
   std::optional<Process> process = co_await processes.of(pidfd_.get());
   require_alive();
   if (!process) co_return;
   Units units = units_of(process->cgroup);
   group_ = std::move(units.group);
+  if (!group_.empty()) caller_.account = groups.number_of(group_);
   caller_.unit = std::move(units.unit);
   // A setuid program below another user's manager: that user chose the name, and is not this one.
   if (units.user_manager == caller_.uid) caller_.user_unit = std::move(units.user_unit);

@@ -9,6 +9,7 @@
 
 #include "daemon/base/caller.h"
 #include "daemon/base/posix.h"
+#include "daemon/identity/groups.h"
 #include "daemon/identity/processes.h"
 
 namespace holdfast::identity {
@@ -28,7 +29,7 @@ class Peer {
   bool is_complete() const { return complete_; }
   // Unit and executable, asked for until there is an answer. Then checks that the process is alive, so that
   // what was read was about it. Throws Error{not_permitted} if it has ended.
-  boost::asio::awaitable<void> complete(Processes& processes);
+  boost::asio::awaitable<void> complete(Processes& processes, Groups& groups);
 
   // Looks the name of the uid up, once: before the first request and not before, for a connection that is
   // turned away should not cost a look into the user database.

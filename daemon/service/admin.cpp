@@ -20,7 +20,9 @@ class Admin final : public socket::Session {
   Admin(Service& service, const Store& store, int fd)
       : service_(service), keys_(service, store), peer_(identity::Peer::of(fd)) {}
 
-  awaitable<void> prepare() override { return peer_.complete(*service_.processes); }
+  awaitable<void> prepare() override {
+    return peer_.complete(*service_.processes, service_.groups);
+  }
 
   awaitable<Response> handle(Request request, std::string request_id) override {
     peer_.require_alive();
@@ -106,20 +108,20 @@ class Admin final : public socket::Session {
   }
 
   awaitable<Response> create_key(const Request& request, const Parameters&) {
-    co_return json_response(co_await keys_.create(uid(), request.body_text()), 201);
+    co_return json_response(co_await keys_.create(account(), request.body_text()), 201);
   }
 
   awaitable<Response> import_key(const Request& request, const Parameters&) {
-    co_return json_response(co_await keys_.import(uid(), request.body_text()), 201);
+    co_return json_response(co_await keys_.import(account(), request.body_text()), 201);
   }
 
   awaitable<Response> enrol_key(const Request& request, const Parameters&) {
-    co_return json_response(co_await keys_.enrol(uid(), request.body_text()), 201);
+    co_return json_response(co_await keys_.enrol(account(), request.body_text()), 201);
   }
 
   awaitable<Response> add_version(const Request& request, const Parameters& parameters) {
-    co_return json_response(co_await keys_.add_version(uid(), parameters[0], request.body_text()),
-                            201);
+    co_return json_response(
+        co_await keys_.add_version(account(), parameters[0], request.body_text()), 201);
   }
 
   awaitable<Response> change_version(const Request& request, const Parameters& parameters) {
@@ -140,7 +142,7 @@ class Admin final : public socket::Session {
 
   awaitable<Response> delete_key(const Request& request, const Parameters& parameters) {
     require_empty(request);
-    co_await keys_.remove(uid(), parameters[0]);
+    co_await keys_.remove(account(), parameters[0]);
     Response response;
     response.status = 204;
     co_return response;
@@ -225,7 +227,7 @@ class Admin final : public socket::Session {
   }
 
   std::string audit_folder() const { return service_.config.state_dir + "/audit"; }
-  std::uint32_t uid() const { return peer_.caller().uid; }
+  std::uint64_t account() const { return peer_.caller().account; }
 
   static const Route<Entry> kRoutes[18];
 

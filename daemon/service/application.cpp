@@ -26,7 +26,9 @@ class Application final : public socket::Session {
             peer_.group()};
   }
 
-  awaitable<void> prepare() override { return peer_.complete(*service_.processes); }
+  awaitable<void> prepare() override {
+    return peer_.complete(*service_.processes, service_.groups);
+  }
 
   awaitable<Response> handle(Request request, std::string request_id) override {
     peer_.require_alive();
@@ -41,7 +43,7 @@ class Application final : public socket::Session {
 
   // Nobody could say who this is when it connected.
   awaitable<Response> answer_late(Request request, std::string request_id) {
-    co_await peer_.complete(*service_.processes);
+    co_await peer_.complete(*service_.processes, service_.groups);
     co_return co_await answer(std::move(request), std::move(request_id));
   }
 

@@ -11,24 +11,25 @@ using boost::asio::awaitable;
 
 // Derives the signing key of one day, region and service, after the device has shown that it still
 // holds the secret that was imported.
-awaitable<Secret> derive(Service& service, std::uint32_t uid, const std::vector<Bytes>& derivation,
-                         const Key& key, const KeyVersion& version) {
+awaitable<Secret> derive(Service& service, std::uint64_t account,
+                         const std::vector<Bytes>& derivation, const Key& key,
+                         const KeyVersion& version) {
   device::Client& device = service.device(key.device);
-  const Secret mac = co_await device.mac(uid, version.object, check_message());
+  const Secret mac = co_await device.mac(account, version.object, check_message());
   if (check_value(mac) != version.check_value)
     throw Error(ErrorKind::key_lost,
                 "the device answers with another key than was imported; see docs/recovery.md");
   service.lost.remove(key.name, version.number);
-  co_return co_await device.mac(uid, version.object, derivation);
+  co_return co_await device.mac(account, version.object, derivation);
 }
 
 // The device's signature, verified with the public key before anything is made of it, as far as the device's
 // `verify` demands.
-awaitable<Bytes> verified_signature(Service& service, std::uint32_t uid, Algorithm algorithm,
+awaitable<Bytes> verified_signature(Service& service, std::uint64_t account, Algorithm algorithm,
                                     const Bytes& digest, const Key& key,
                                     const KeyVersion& version) {
   Bytes signature =
-      co_await service.device(key.device).sign(uid, version.object, algorithm, digest);
+      co_await service.device(key.device).sign(account, version.object, algorithm, digest);
   if (service.verification.is_due(key.device, version.public_key) &&
       !service.verifier.verifies(version.public_key, algorithm, digest, signature)) {
     service.verification.failed(key.device);
@@ -40,20 +41,22 @@ awaitable<Bytes> verified_signature(Service& service, std::uint32_t uid, Algorit
   co_return signature;
 }
 
-awaitable<Signed> sign_sigv4(Service& service, std::uint32_t uid,
+awaitable<Signed> sign_sigv4(Service& service, std::uint64_t account,
                              const format::Sigv4Request& request, const Key& key,
                              const KeyVersion& version) {
   const format::Sigv4Bytes bytes = request.bytes(version.kid);
   const SteadyTime now = service.clock.steady();
   const Secret* cached = service.signing_keys.find(key.name, version.number, bytes.scope, now);
   Secret derived;
-  if (cached == nullptr) derived = co_await derive(service, uid, bytes.derivation, key, version);
+  if (cached == nullptr)
+    derived = co_await derive(service, account, bytes.derivation, key, version);
   const Secret signature =
       hmac_sha256((cached != nullptr ? cached : &derived)->view(), as_bytes(bytes.string_to_sign));
   // Not if the key was changed or replaced while the device worked: its name may mean another by
   // now.
   if (cached == nullptr && service.catalogue.find(key.name).get() == &key)
-    service.signing_keys.put(uid, key.name, version.number, bytes.scope, std::move(derived), now);
+    service.signing_keys.put(account, key.name, version.number, bytes.scope, std::move(derived),
+                             now);
   const std::string hex = to_hex(signature.view());
   co_return Signed{
       request.reply(bytes, hex), sha256(bytes.string_to_sign), sha256(signature.view()), {}};
@@ -64,22 +67,23 @@ std::string new_jti() {
   return to_base64url(random_bytes(16));
 }
 
-awaitable<Signed> mint_jwt(Service& service, std::uint32_t uid, const format::JwtRequest& request,
-                           const Key& key, const KeyVersion& version, const Forced& forced) {
+awaitable<Signed> mint_jwt(Service& service, std::uint64_t account,
+                           const format::JwtRequest& request, const Key& key,
+                           const KeyVersion& version, const Forced& forced) {
   const Algorithm algorithm = request.algorithm_for(key.type);
   const format::JwtMint mint{service.clock.now(), version.kid, new_jti(), forced};
   const format::JwtBytes bytes = request.bytes(algorithm, mint);
   const Bytes digest = digest_for(algorithm, bytes.signing_input);
   const Bytes signature =
-      co_await verified_signature(service, uid, algorithm, digest, key, version);
+      co_await verified_signature(service, account, algorithm, digest, key, version);
   co_return Signed{format::JwtRequest::reply(bytes, signature), sha256(bytes.signing_input),
                    sha256(signature), bytes.jti};
 }
 
-awaitable<Signed> sign_digest(Service& service, std::uint32_t uid,
+awaitable<Signed> sign_digest(Service& service, std::uint64_t account,
                               const format::DigestRequest& request, const Key& key,
                               const KeyVersion& version) {
-  const Bytes signature = co_await verified_signature(service, uid, request.algorithm(),
+  const Bytes signature = co_await verified_signature(service, account, request.algorithm(),
                                                       request.digest(), key, version);
   co_return Signed{request.reply(signature), sha256(request.digest()), sha256(signature), {}};
 }
@@ -148,13 +152,13 @@ void settle(Intent& intent, const Key& key) {
   if (auto* jwt = std::get_if<format::JwtRequest>(&intent)) jwt->settle(key.type);
 }
 
-awaitable<Signed> sign(Service& service, std::uint32_t uid, const Intent& intent, const Key& key,
-                       const KeyVersion& version, const Forced& forced) {
+awaitable<Signed> sign(Service& service, std::uint64_t account, const Intent& intent,
+                       const Key& key, const KeyVersion& version, const Forced& forced) {
   if (const auto* sigv4 = std::get_if<format::Sigv4Request>(&intent))
-    return sign_sigv4(service, uid, *sigv4, key, version);
+    return sign_sigv4(service, account, *sigv4, key, version);
   if (const auto* jwt = std::get_if<format::JwtRequest>(&intent))
-    return mint_jwt(service, uid, *jwt, key, version, forced);
-  return sign_digest(service, uid, std::get<format::DigestRequest>(intent), key, version);
+    return mint_jwt(service, account, *jwt, key, version, forced);
+  return sign_digest(service, account, std::get<format::DigestRequest>(intent), key, version);
 }
 
 }  // namespace holdfast

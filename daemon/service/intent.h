@@ -45,7 +45,7 @@ struct Signed {
 
 // Builds the bytes, with what the grant forces, has the device sign them with this version, and builds
 // the reply. All arguments stay the caller's while it waits. Throws what the device does.
-boost::asio::awaitable<Signed> sign(Service& service, std::uint32_t uid, const Intent& intent,
+boost::asio::awaitable<Signed> sign(Service& service, std::uint64_t account, const Intent& intent,
                                     const Key& key, const KeyVersion& version,
                                     const Forced& forced);
 

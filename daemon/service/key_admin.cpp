@@ -63,7 +63,7 @@ device::Client& KeyAdmin::choose_device(const std::optional<std::string>& name) 
   return *at->second;
 }
 
-awaitable<json::object> KeyAdmin::create(std::uint32_t uid, std::string_view body) {
+awaitable<json::object> KeyAdmin::create(std::uint64_t account, std::string_view body) {
   const json::object object = parse_json_object(body);
   Fields fields(object);
   Key key;
@@ -80,10 +80,10 @@ awaitable<json::object> KeyAdmin::create(std::uint32_t uid, std::string_view bod
     fields.fail("type", "does not sign for this use: hmac-sha256 is for sigv4 alone");
 
   Material made = MadeByDevice{};
-  co_return co_await add_key(uid, std::move(key), device, std::move(made));
+  co_return co_await add_key(account, std::move(key), device, std::move(made));
 }
 
-awaitable<json::object> KeyAdmin::import(std::uint32_t uid, std::string_view body) {
+awaitable<json::object> KeyAdmin::import(std::uint64_t account, std::string_view body) {
   const json::object object = parse_secret_json_object(body);
   Fields fields(object);
   Key key;
@@ -93,10 +93,10 @@ awaitable<json::object> KeyAdmin::import(std::uint32_t uid, std::string_view bod
   Material material = read_imported(fields, key.use);
   fields.finish();
   key.type = type_of(material, key.type);
-  co_return co_await add_key(uid, std::move(key), device, std::move(material));
+  co_return co_await add_key(account, std::move(key), device, std::move(material));
 }
 
-awaitable<json::object> KeyAdmin::enrol(std::uint32_t uid, std::string_view body) {
+awaitable<json::object> KeyAdmin::enrol(std::uint64_t account, std::string_view body) {
   const json::object object = parse_json_object(body);
   Fields fields(object);
   Key key;
@@ -107,10 +107,10 @@ awaitable<json::object> KeyAdmin::enrol(std::uint32_t uid, std::string_view body
   fields.finish();
   if (key.use == KeyUse::sigv4)
     fields.fail("use", "a sigv4 key holds a secret that AWS gave: import it");
-  co_return co_await add_key(uid, std::move(key), device, std::move(material));
+  co_return co_await add_key(account, std::move(key), device, std::move(material));
 }
 
-awaitable<json::object> KeyAdmin::add_version(std::uint32_t uid, std::string name,
+awaitable<json::object> KeyAdmin::add_version(std::uint64_t account, std::string name,
                                               std::string_view body) {
   const json::object object = parse_secret_json_object(body.empty() ? "{}" : body);
   Fields fields(object);
@@ -125,26 +125,26 @@ awaitable<json::object> KeyAdmin::add_version(std::uint32_t uid, std::string nam
   if (type_of(material, key.type) != key.type)
     fields.fail("private_key_pem", "is not of the key's type, " + std::string(to_string(key.type)));
 
-  Made made = co_await make_on_device(service_, uid, device, key, material);
+  Made made = co_await make_on_device(service_, account, device, key, material);
   if (made.origin == Origin::imported) key.origin = Origin::imported;
-  co_return co_await keep(uid, device, std::move(key), std::move(made.version), state, false);
+  co_return co_await keep(account, device, std::move(key), std::move(made.version), state, false);
 }
 
-awaitable<json::object> KeyAdmin::add_key(std::uint32_t uid, Key key, device::Client& device,
+awaitable<json::object> KeyAdmin::add_key(std::uint64_t account, Key key, device::Client& device,
                                           Material material) {
   const Catalogue::Change change(service_.catalogue, key.name);
   if (service_.catalogue.find(key.name))
     throw Error(ErrorKind::conflict, "key " + key.name + " exists already");
-  Made made = co_await make_on_device(service_, uid, device, key, material);
+  Made made = co_await make_on_device(service_, account, device, key, material);
   key.type = made.type;
   key.origin = made.origin;
   key.device = device.name();
   key.software = device.description().software;
-  co_return co_await keep(uid, device, std::move(key), std::move(made.version),
+  co_return co_await keep(account, device, std::move(key), std::move(made.version),
                           VersionState::active, true);
 }
 
-awaitable<json::object> KeyAdmin::keep(std::uint32_t uid, device::Client& device, Key key,
+awaitable<json::object> KeyAdmin::keep(std::uint64_t account, device::Client& device, Key key,
                                        KeyVersion version, VersionState state, bool is_new) {
   const Bytes object = version.object;
   std::exception_ptr failure;
@@ -157,7 +157,7 @@ awaitable<json::object> KeyAdmin::keep(std::uint32_t uid, device::Client& device
   } catch (...) {
     failure = std::current_exception();
   }
-  co_await discard(uid, device, object);
+  co_await discard(account, device, object);
   std::rethrow_exception(failure);
 }
 
@@ -194,7 +194,7 @@ awaitable<json::object> KeyAdmin::set_disabled(std::string name, bool disabled) 
   co_return co_await save(std::move(key));
 }
 
-awaitable<void> KeyAdmin::remove(std::uint32_t uid, std::string name) {
+awaitable<void> KeyAdmin::remove(std::uint64_t account, std::string name) {
   const Catalogue::Change change(service_.catalogue, name);
   const Catalogue::Entry key = service_.catalogue.find(name);
   if (!key) throw Error(ErrorKind::not_found, "there is no key " + name.substr(0, 63));
@@ -210,7 +210,7 @@ awaitable<void> KeyAdmin::remove(std::uint32_t uid, std::string name) {
   // answers.
   try {
     for (const KeyVersion& version : key->versions)
-      co_await service_.device(key->device).remove(uid, version.object);
+      co_await service_.device(key->device).remove(account, version.object);
   } catch (const Error& error) {
     log::warning("device_object_left", {{"key", name}, {"why", error.what()}});
   }

@@ -14,6 +14,7 @@
 #include "daemon/base/json.h"
 #include "daemon/config/config.h"
 #include "daemon/device/client.h"
+#include "daemon/identity/groups.h"
 #include "daemon/identity/processes.h"
 #include "daemon/key/catalogue.h"
 #include "daemon/key/store.h"
@@ -56,6 +57,7 @@ struct Service {
   LostVersions lost;
   RecentRequests recent;
   std::unique_ptr<identity::Processes> processes;
+  identity::Groups groups;
   int landlock = 0;  // of this process
   // What the other processes found of themselves, by name.
   std::map<std::string, json::object> protections;

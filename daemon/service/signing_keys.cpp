@@ -26,7 +26,7 @@ const Secret* SigningKeys::find(const std::string& key, std::uint32_t version,
   return &entries_.front().signing_key;
 }
 
-void SigningKeys::put(std::uint32_t caller, const std::string& key, std::uint32_t version,
+void SigningKeys::put(std::uint64_t caller, const std::string& key, std::uint32_t version,
                       const std::string& scope, Secret signing_key, SteadyTime now) {
   std::string id = id_of(key, version, scope);
   if (const auto at = index_.find(id); at != index_.end()) erase(at->second);

@@ -22,15 +22,15 @@ class SigningKeys {
   // nullptr if it is not here or is older than its lifetime. Valid until the next call.
   const Secret* find(const std::string& key, std::uint32_t version, const std::string& scope,
                      SteadyTime now);
-  // `caller` (a uid) is who had it derived; whoever may use the key finds it.
-  void put(std::uint32_t caller, const std::string& key, std::uint32_t version,
+  // `caller` (Caller::account) is who had it derived; whoever may use the key finds it.
+  void put(std::uint64_t caller, const std::string& key, std::uint32_t version,
            const std::string& scope, Secret signing_key, SteadyTime now);
   // Forgets all of a key's: after it was changed.
   void forget(const std::string& key);
 
  private:
   struct Entry {
-    std::uint32_t caller;
+    std::uint64_t caller;
     std::string key;
     std::string id;
     Secret signing_key;
@@ -41,7 +41,7 @@ class SigningKeys {
   void evict();
 
   Entries entries_;                                           // most recently used first
-  std::unordered_map<std::uint32_t, std::size_t> by_caller_;  // how many; never 0
+  std::unordered_map<std::uint64_t, std::size_t> by_caller_;  // how many; never 0
   std::unordered_map<std::string, Entries::iterator> index_;
 };
 

@@ -113,6 +113,8 @@ TEST(Config, NamesFileLineAndRemedyOfEachFault) {
       {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\n", "/etc/h.toml:1: ", "tcti is missing"},
       {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\ntcti = \"\"\n",
        "/etc/h.toml:4: ", "/dev/tpmrm0"},
+      {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\ntcti = \"device:\"\n",
+       "/etc/h.toml:4: ", "has to name the TPM's node: \"device:/dev/tpmrm0\""},
       {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\ntcti = \"x\"\npin = 1\n",
        "/etc/h.toml:5: ", "known: name, backend, tcti, sessions, verify"},
       {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\ntcti = \"x\"\nsessions = \"auto\"\n",

@@ -110,7 +110,8 @@ class OwnEyes final : public identity::Processes {
 inline void complete(identity::Peer& peer) {
   boost::asio::io_context loop;
   OwnEyes eyes;
-  auto done = boost::asio::co_spawn(loop, peer.complete(eyes), boost::asio::use_future);
+  identity::Groups groups;
+  auto done = boost::asio::co_spawn(loop, peer.complete(eyes, groups), boost::asio::use_future);
   loop.run();
   done.get();
 }

@@ -3,6 +3,7 @@
 
 #include <random>
 
+#include "daemon/identity/groups.h"
 #include "daemon/identity/unit.h"
 
 namespace holdfast::identity {
@@ -103,6 +104,16 @@ TEST(Unit, IsEmptyWhereThePathIsNotPlain) {
 }
 
 // Whoever may make cgroups may call one so.
+TEST(Group, HasOneNumberAboveAllUids) {
+  Groups groups;
+  const std::uint64_t one = groups.number_of("user-1000.slice");
+  EXPECT_GT(one, UINT32_MAX);
+  EXPECT_NE(groups.number_of("orders.service"), one);
+  EXPECT_EQ(groups.number_of("user-1000.slice"), one);
+  for (int i = 0; i < 70'000; ++i) groups.number_of("container-" + std::to_string(i));
+  EXPECT_GT(groups.number_of("user-1000.slice"), one) << "forgotten, and not another's";
+}
+
 TEST(Group, IsKnownOfACgroupThatIsGone) {
   const auto group = [](const char* path) { return units_of(unified(path)).group; };
   EXPECT_EQ(group("/user.slice/user-1000.slice/user@1000.service/app.slice/x (deleted)"),
