@@ -25,4 +25,9 @@ class BackendContract : public testing::TestWithParam<Subject> {
   std::unique_ptr<Backend> backend_;
 };
 
+class EnrollerContract : public BackendContract {
+ protected:
+  Enroller& enroller() { return dynamic_cast<Enroller&>(*backend_); }
+};
+
 }  // namespace holdfast::test

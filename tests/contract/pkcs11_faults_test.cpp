@@ -165,6 +165,43 @@ TEST_F(Pkcs11Faults, AStaleHandleIsFoundAgain) {
   }
 }
 
+TEST_F(Pkcs11Faults, WhatFailsWhileItIsOpenedIsSaidAndTheNextTryWorks) {
+  backend_.reset();
+  for (const char* const function : {"Initialize", "GetSlotList", "GetTokenInfo",
+                                     "GetMechanismList", "OpenSession", "GetSessionInfo", "Login"})
+    for (const CK_RV rv : {CKR_GENERAL_ERROR, CKR_DEVICE_ERROR, CKR_DEVICE_REMOVED,
+                           CKR_TOKEN_NOT_PRESENT, CKR_HOST_MEMORY}) {
+      hostile_.set(std::string(function) + "=rv:" + std::to_string(rv));
+      EXPECT_TRUE(throws_kind(ErrorKind::device_unavailable, [] { Hostile::open(); }))
+          << function << ' ' << pkcs11::name_of(rv);
+      hostile_.set("");
+      EXPECT_NO_THROW(Hostile::open());
+    }
+  backend_ = Hostile::open();
+  expect_good();
+}
+
+TEST_F(Pkcs11Faults, WhatFailsWhileAKeyIsMadeLeavesNothingBehind) {
+  const int before = Hostile::objects();
+  for (const char* const function :
+       {"GenerateKeyPair", "GetAttributeValue", "FindObjects", "SignInit", "Sign"})
+    for (const Ending& ending :
+         {Ending{CKR_DEVICE_ERROR, ErrorKind::device_unavailable},
+          Ending{CKR_DEVICE_MEMORY, ErrorKind::unsupported},
+          Ending{CKR_ARGUMENTS_BAD, ErrorKind::internal},
+          Ending{CKR_SESSION_HANDLE_INVALID, ErrorKind::device_unavailable}}) {
+      // Once is healed in some cases; more than it takes would keep the cleaning up from its work.
+      const bool heals = pkcs11::recovery_of(ending.rv) == pkcs11::Recovery::session;
+      hostile_.set(std::string(function) + "=rv:" + std::to_string(ending.rv) +
+                   (heals ? "*2" : "*1"));
+      EXPECT_TRUE(throws_kind(ending.kind, [&] { backend_->create(KeyType::ec_p256); }))
+          << function << ' ' << pkcs11::name_of(ending.rv);
+      EXPECT_EQ(Hostile::objects(), before) << function << ' ' << pkcs11::name_of(ending.rv);
+      hostile_.set("");
+      expect_good();
+    }
+}
+
 TEST_F(Pkcs11Faults, AKeyIsNotCalledLostWhereItsTokenIsGone) {
   for (const char* const words :
        {"SignInit=rv:0x60 GetTokenInfo=rv:0xE0", "SignInit=rv:0x60 serial=0002"}) {

@@ -44,18 +44,32 @@ TEST(Pkcs11Pin, NoneIsTriedWhereTheTokenCountsAFailure) {
   EXPECT_NO_THROW(Hostile::open());
 }
 
-TEST(Pkcs11Pin, IsNotTriedAgainByTheLadder) {
+TEST(Pkcs11Pin, ThatWasChangedIsTriedOnceByTheLadder) {
   const Hostile hostile;
-  const auto backend = Hostile::open();
+  hostile.set("user_pin=before");
+  const auto backend = Hostile::open("before");
   const DeviceKey key = backend->create(KeyType::ec_p256);
   const int before = Hostile::calls("Login");
-  // The token forgets the log-in with its sessions, and refuses the PIN since.
-  hostile.set("SignInit=rv:0xB3*1 Login=rv:0xA0 serial=changed");
-  for (int i = 0; i < 5; ++i)
+  // The token closes all sessions, and the log-in with them.
+  hostile.set("user_pin=after SignInit=rv:0xB3*1");
+  for (int i = 0; i < 5; ++i) {
     EXPECT_TRUE(throws_kind(ErrorKind::device_unavailable,
                             [&] { backend->sign(key.object, Algorithm::es256, Bytes(32, 1)); }));
-  EXPECT_LE(Hostile::calls("Login"), before + 1);
-  hostile.set("");
+    Hostile::forget_wrong_pin();
+    EXPECT_NE(reason_of_refusal("before").find("refuse"), std::string::npos);
+  }
+  EXPECT_EQ(Hostile::calls("Login"), before + 1);
+  Hostile::open("after")->remove(key.object);
+}
+
+TEST(Pkcs11Pin, IsNotGivenToAnotherTokenInThePlaceOfTheFirst) {
+  const Hostile hostile;
+  const auto backend = Hostile::open();
+  const int before = Hostile::calls("Login");
+  hostile.set("SignInit=rv:0xB3*1 serial=0002");
+  EXPECT_TRUE(throws_kind(ErrorKind::device_unavailable,
+                          [&] { backend->import_secret(Secret(as_bytes("secret"))); }));
+  EXPECT_EQ(Hostile::calls("Login"), before);
 }
 
 TEST(Pkcs11Pin, HasToBeThereWhereTheTokenDemandsOne) {

@@ -91,12 +91,12 @@ INSTANTIATE_TEST_SUITE_P(Encrypted, BackendContract,
                                                  true}));
 INSTANTIATE_TEST_SUITE_P(Process, BackendContract,
                          testing::Values(Subject{make<LinkedDevices>, "swtpm", "swtpm"}));
-INSTANTIATE_TEST_SUITE_P(SoftHsm, BackendContract,
-                         testing::Values(Subject{make<SoftHsmDevices>, "softhsm2-util",
-                                                 "softhsm2"}));
-INSTANTIATE_TEST_SUITE_P(HsmProcess, BackendContract,
-                         testing::Values(Subject{make<LinkedSoftHsmDevices>, "softhsm2-util",
-                                                 "softhsm2"}));
+constexpr Subject kSoftHsm{make<SoftHsmDevices>, "softhsm2-util", "softhsm2"};
+constexpr Subject kLinkedSoftHsm{make<LinkedSoftHsmDevices>, "softhsm2-util", "softhsm2"};
+INSTANTIATE_TEST_SUITE_P(SoftHsm, BackendContract, testing::Values(kSoftHsm));
+INSTANTIATE_TEST_SUITE_P(SoftHsm, EnrollerContract, testing::Values(kSoftHsm));
+INSTANTIATE_TEST_SUITE_P(HsmProcess, BackendContract, testing::Values(kLinkedSoftHsm));
+INSTANTIATE_TEST_SUITE_P(HsmProcess, EnrollerContract, testing::Values(kLinkedSoftHsm));
 
 }  // namespace
 }  // namespace holdfast::test

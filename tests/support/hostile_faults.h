@@ -12,6 +12,7 @@
 //     half            GenerateKeyPair: makes both keys and returns CKR_DEVICE_ERROR
 //   sessions=N        ulMaxSessionCount, which is kept
 //   serial=TEXT       the token's
+//   user_pin=TEXT     in place of 7391
 //   pin=low|final|locked   flags of the token
 //   point=bare|other  CKA_EC_POINT without its wrapper, or another key's
 //   always=yes        CKA_ALWAYS_AUTHENTICATE

@@ -99,7 +99,9 @@ CK_RV get_session_info(CK_SESSION_HANDLE handle, CK_SESSION_INFO* info) {
 CK_RV login(CK_SESSION_HANDLE handle, CK_USER_TYPE user, CK_UTF8CHAR* pin, CK_ULONG size) {
   HOSTILE_ENTER("Login");
   HOSTILE_SESSION(handle);
-  it.wrong_pin_last = std::string(reinterpret_cast<const char*>(pin), size) != kPin;
+  const std::string right = setting("user_pin");
+  it.wrong_pin_last =
+      std::string(reinterpret_cast<const char*>(pin), size) != (right.empty() ? kPin : right);
   if (it.wrong_pin_last) return CKR_PIN_INCORRECT;
   if (user == CKU_CONTEXT_SPECIFIC) {
     if (session.signs == nullptr) return CKR_OPERATION_NOT_INITIALIZED;
