@@ -11,6 +11,7 @@
 #include "daemon/device/stubborn.h"
 #include "daemon/opening.h"
 #include "pkcs11/backend.h"
+#include "pkcs11/trusted_file.h"
 
 namespace holdfast {
 namespace {
@@ -44,6 +45,16 @@ void demand_writable(const std::vector<std::string>& folders) {
                       folder + ", which `writable` names: " + std::strerror(errno));
 }
 
+// The module is root's alone. Judged as root: later the process's own user would pass too.
+std::optional<Error> fault_of_module(const std::string& path) {
+  try {
+    pkcs11::trusted_file(path);
+    return {};
+  } catch (const Error& error) {
+    return error;
+  }
+}
+
 // Settings that can't be right, and a PIN: a successor would give the token a wrong one once more.
 bool would_repeat(const Error& error) {
   return error.kind() == ErrorKind::invalid_request || error.where() == "C_Login";
@@ -60,13 +71,23 @@ Opening opening_of_pkcs11(const Arguments& arguments) {
   opening.files.tcp = arguments.network;
   const auto pin = std::make_shared<const Pin>(pin_of(arguments));
   opening.open = device::ending_after(
-      [pin, arguments]() -> std::unique_ptr<Backend> {
+      [pin, arguments, module_fault = fault_of_module(arguments.module),
+       refusal = std::optional<Error>()]() mutable -> std::unique_ptr<Backend> {
         if (pin->fault) throw *pin->fault;
+        if (module_fault) throw *module_fault;
+        // Nor is the module touched again: what it does next (the token is gone, it crashes) would have a successor
+        // try, who does not know of the refusal.
+        if (refusal) throw *refusal;
         demand_writable(arguments.writable);
-        return pkcs11::open({.module = arguments.module,
-                             .uri = arguments.uri,
-                             .pin = pin->pin.clone(),
-                             .sessions = arguments.parallel});
+        try {
+          return pkcs11::open({.module = arguments.module,
+                               .uri = arguments.uri,
+                               .pin = pin->pin.clone(),
+                               .sessions = arguments.parallel});
+        } catch (const Error& error) {
+          if (error.where() == "C_Login") refusal = error;
+          throw;
+        }
       },
       kPatience, would_repeat,
       [] {

@@ -8,6 +8,9 @@
 namespace holdfast::pkcs11 {
 namespace {
 
+// Where such an error comes from: unlike "C_Login" it may be tried again.
+constexpr std::string_view kNotJudged = "C_Login, before the PIN";
+
 [[noreturn]] void stay_out(const std::string& why) {
   throw Error(ErrorKind::device_unavailable, why + "; see docs/hsm.md", "C_Login");
 }
@@ -39,13 +42,17 @@ Refused& refused() {
   return pins;
 }
 
-bool is_refusal(CK_RV rv) noexcept {
+// Answers that no token gives once it has looked at a PIN. Any other may mean that it counted a wrong one: modules
+// say so in codes of many kinds (YubiHSM's in CKR_ENCRYPTED_DATA_INVALID and CKR_DEVICE_ERROR).
+bool judged_no_pin(CK_RV rv) noexcept {
   switch (rv) {
-    case CKR_PIN_INCORRECT:
-    case CKR_PIN_INVALID:
-    case CKR_PIN_LEN_RANGE:
-    case CKR_PIN_EXPIRED:
-    case CKR_PIN_LOCKED:
+    case CKR_OK:
+    case CKR_USER_ALREADY_LOGGED_IN:
+    case CKR_SESSION_HANDLE_INVALID:
+    case CKR_SESSION_CLOSED:
+    case CKR_TOKEN_NOT_PRESENT:
+    case CKR_DEVICE_REMOVED:
+    case CKR_CRYPTOKI_NOT_INITIALIZED:
       return true;
     default:
       return false;
@@ -92,14 +99,15 @@ void Login::authenticate(CK_SESSION_HANDLE session) {
 void Login::give_pin(CK_SESSION_HANDLE session, CK_USER_TYPE user) {
   if (refused().knows(token_, pin_))
     stay_out(
-        "the token refused the configured PIN, and is not given it again: correct the PIN, "
-        "then restart the daemon");
+        "the token refused the configured PIN, or may have, and is not given it again: correct the "
+        "PIN, or what else it complained of, then restart the daemon");
   demand_no_failure_before(current_info(token_));
   const ByteView pin = pin_.view();
   const CK_RV rv =
       token_.functions().C_Login(session, user, const_cast<CK_UTF8CHAR*>(pin.data()), pin.size());
   if (rv == CKR_USER_ALREADY_LOGGED_IN && user == CKU_USER) return;
-  if (is_refusal(rv)) refused().remember(token_, pin_);
+  if (judged_no_pin(rv)) return check_rv(kNotJudged, rv);
+  refused().remember(token_, pin_);
   check_rv("C_Login", rv);
 }
 

@@ -19,7 +19,7 @@ class Login {
   Login(const Token& token, const Secret& pin);
 
   // Logs all sessions in, unless they are. Throws Error{device_unavailable} where the token refuses or
-  // would be asked a second time.
+  // would be asked a second time: with where() "C_Login", unless no PIN was judged.
   void log_in(CK_SESSION_HANDLE session);
 
   // Are there keys that can't be seen because nobody is logged in?

@@ -30,7 +30,7 @@ awaitable<Bytes> verified_signature(Service& service, std::uint64_t account, Alg
                                     const KeyVersion& version) {
   Bytes signature =
       co_await service.device(key.device).sign(account, version.object, algorithm, digest);
-  if (service.verification.is_due(key.device, version.public_key) &&
+  if (service.verification.is_due(key.device, algorithm, version.public_key) &&
       !service.verifier.verifies(version.public_key, algorithm, digest, signature)) {
     service.verification.failed(key.device);
     throw Error(

@@ -208,12 +208,13 @@ awaitable<void> KeyAdmin::remove(std::uint64_t account, std::string name) {
   }
   // The entry is gone for good; what the device itself may store is cleaned up as far as it
   // answers.
-  try {
-    for (const KeyVersion& version : key->versions)
+  for (const KeyVersion& version : key->versions) try {
       co_await service_.device(key->device).remove(account, version.object);
-  } catch (const Error& error) {
-    log::warning("device_object_left", {{"key", name}, {"why", error.what()}});
-  }
+    } catch (const Error& error) {
+      log::warning(
+          "device_object_left",
+          {{"key", name}, {"version", std::to_string(version.number)}, {"why", error.what()}});
+    }
 }
 
 awaitable<json::object> KeyAdmin::save_new(Key key) {

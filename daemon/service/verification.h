@@ -10,6 +10,7 @@
 
 #include "daemon/base/bytes.h"
 #include "daemon/config/config.h"
+#include "daemon/key/backend.h"
 
 namespace holdfast {
 
@@ -25,7 +26,7 @@ class Verification {
   config::Verify of(const std::string& device) const;
 
   // Counts a signature of this key: is it one of those to verify?
-  bool is_due(const std::string& device, ByteView public_key);
+  bool is_due(const std::string& device, Algorithm algorithm, ByteView public_key);
   // One did not verify: from now on all are, until the device is opened anew.
   void failed(const std::string& device);
   void opened(const std::string& device);

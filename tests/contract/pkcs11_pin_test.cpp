@@ -1,4 +1,6 @@
 // Threat 15: a token's PIN locked by a daemon that tries it again.
+#include <p11-kit/pkcs11.h>
+
 #include "pkcs11/backend.h"
 #include "tests/contract/crypto.h"
 #include "tests/support/hostile.h"
@@ -29,6 +31,36 @@ TEST(Pkcs11Pin, AWrongOneIsTriedOnceInTheLifeOfTheProcess) {
   // Another one may be right.
   EXPECT_NO_THROW(Hostile::open());
   EXPECT_EQ(Hostile::calls("Login"), before + 2);
+}
+
+// Modules have many words for a wrong PIN, and a token need not show that it counts.
+TEST(Pkcs11Pin, IsTriedOnceWhateverTheTokenAnswers) {
+  for (const CK_RV rv : {CKR_PIN_INCORRECT, CKR_PIN_EXPIRED, CKR_DEVICE_ERROR, CKR_GENERAL_ERROR,
+                         CKR_FUNCTION_FAILED, CKR_ENCRYPTED_DATA_INVALID, CKR_FUNCTION_REJECTED,
+                         CKR_VENDOR_DEFINED | 7UL}) {
+    SCOPED_TRACE(rv);
+    const Hostile hostile;
+    const std::string pin = "wrong " + std::to_string(rv);
+    hostile.set("Login=rv:" + std::to_string(rv));
+    const int before = Hostile::calls("Login");
+    for (int i = 0; i < 3; ++i) EXPECT_ANY_THROW(Hostile::open(pin));
+    EXPECT_EQ(Hostile::calls("Login"), before + 1);
+  }
+}
+
+TEST(Pkcs11Pin, IsGivenAgainWhereNoneWasJudged) {
+  const Hostile hostile;
+  for (const CK_RV rv : {CKR_TOKEN_NOT_PRESENT, CKR_DEVICE_REMOVED}) {
+    hostile.set("Login=rv:" + std::to_string(rv));
+    try {
+      Hostile::open();
+      ADD_FAILURE() << rv;
+    } catch (const Error& error) {
+      EXPECT_NE(error.where(), "C_Login");
+    }
+    hostile.set("");
+    EXPECT_NO_THROW(Hostile::open());
+  }
 }
 
 TEST(Pkcs11Pin, NoneIsTriedWhereTheTokenCountsAFailure) {

@@ -16,7 +16,7 @@ std::vector<int> due_of(Verification& verification, const std::string& device, B
                         int signatures) {
   std::vector<int> due;
   for (int i = 1; i <= signatures; ++i)
-    if (verification.is_due(device, key)) due.push_back(i);
+    if (verification.is_due(device, Algorithm::es256, key)) due.push_back(i);
   return due;
 }
 
@@ -26,6 +26,13 @@ TEST(Verification, SamplesTheFirstSixteenOfAKeyAndThenEachSixtyFourth) {
   Verification verification({sampled("hsm")});
   EXPECT_EQ(due_of(verification, "hsm", Bytes{1}, 200), kSample);
   EXPECT_EQ(due_of(verification, "hsm", Bytes{2}, 200), kSample) << "each key has its own count";
+}
+
+TEST(Verification, IsOfEveryRsaSignature) {
+  Verification verification({sampled("hsm")});
+  for (int i = 0; i < 200; ++i)
+    for (const Algorithm algorithm : {Algorithm::rs256, Algorithm::ps256})
+      EXPECT_TRUE(verification.is_due("hsm", algorithm, Bytes{1})) << i;
 }
 
 TEST(Verification, IsOfAllWhereTheDeviceIsNotSampledOrNotKnown) {
