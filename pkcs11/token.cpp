@@ -106,12 +106,12 @@ std::string model_of(const CK_TOKEN_INFO& info) {
          std::to_string(info.firmwareVersion.minor);
 }
 
-// SoftHSM, NSS, and tpm2-pkcs11 over a software TPM, which passes on the TPM's own names (tpm/probe.cpp).
+// SoftHSM, NSS, openCryptoki's soft token, and tpm2-pkcs11 over a software TPM, which passes on the TPM's own names (tpm/probe.cpp).
 bool is_software(const CK_TOKEN_INFO& info) {
   const std::string manufacturer = text_of(info.manufacturerID), model = text_of(info.model);
   return manufacturer.starts_with("SoftHSM") || manufacturer == "Mozilla Foundation" ||
-         (manufacturer == "IBM" && model.starts_with("SW")) || manufacturer == "MSFT" ||
-         model.starts_with("SoftHSM");
+         (manufacturer == "IBM" && (model.starts_with("SW") || model.starts_with("Soft"))) ||
+         manufacturer == "MSFT" || model.starts_with("SoftHSM");
 }
 
 }  // namespace holdfast::pkcs11

@@ -27,7 +27,8 @@ Token find_token(std::shared_ptr<const Module> module, const std::string& uri);
 // one that was found.
 CK_TOKEN_INFO current_info(const Token& token);
 
-// Hex; the same for one token whatever its label, and another for another or an initialised one.
+// Hex; the same for one token whatever its label, and another for another one. SoftHSM gives an initialised token another
+// serial too; most hardware keeps it, and then the keys that were on it are lost one by one.
 std::string identity_of(const CK_TOKEN_INFO& info);
 
 std::string model_of(const CK_TOKEN_INFO& info);  // manufacturer, model and firmware, printable
