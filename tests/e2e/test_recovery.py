@@ -31,7 +31,7 @@ for line in PAGE.splitlines():
 # The tests of each row; one that has its home elsewhere is named with its file.
 TESTED = {
     "The TPM was cleared, or the mainboard replaced": ["test_cleared_tpm", "test_another_tpm"],
-    "The token of an HSM was initialised anew, or replaced": ["test_hsm.py::test_a_token_that_is_another_is_refused_until_it_is_accepted"],
+    "The token of an HSM was replaced, or initialised anew and given another serial": ["test_hsm.py::test_a_token_that_is_another_is_refused_until_it_is_accepted"],
     "An HSM refuses the PIN": ["test_hsm.py::test_a_wrong_pin_is_tried_once_and_said"],
     "A key does not load any more": ["test_key_of_another_tpm"],
     "A key's files are damaged": ["test_damaged_key_file"],
