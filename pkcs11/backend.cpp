@@ -45,7 +45,9 @@ class Pkcs11Backend final : public Backend, public Enroller {
         sessions_(token_, login_, settings.sessions),
         objects_(token_, login_),
         signer_(token_, login_, sessions_, objects_) {
-    device_.parallel = device_.commands_in_flight = sessions_.parallel();
+    device_.parallel = sessions_.parallel();
+    // One more for each session, so that who has signed finds the next one waiting.
+    device_.commands_in_flight = 2 * device_.parallel;
   }
 
   const DeviceDescription& describe() const override { return device_; }

@@ -159,7 +159,8 @@ Samples run(const Load& load) {
       Connection& connection = all[index];
       if (!read_reply(load.protocol, connection)) continue;
       answered = now = Clock::now();
-      if (connection.asked >= start && now < end) {
+      // Also what was asked while it warmed up: otherwise each connection would lack one.
+      if (now >= start && now < end) {
         samples.add(now - connection.asked);
         ++samples.of_each_connection[index];
       }

@@ -7,6 +7,7 @@
 #include "tests/bench/direct.h"
 #include "tests/bench/http.h"
 #include "tests/bench/raw.h"
+#include "tests/bench/token.h"
 
 namespace {
 
@@ -59,6 +60,15 @@ int main(int argc, char** argv) {
   auto* direct = app.add_subcommand("direct", "ESAPI signatures in a loop")->fallthrough();
   direct->add_option("--tcti", tcti)->required();
 
+  TokenLoop loop;
+  auto* token = app.add_subcommand("token", "PKCS#11 signatures in a loop")->fallthrough();
+  token->add_option("--module", loop.module)->required();
+  token->add_option("--uri", loop.uri, "of the token")->required();
+  token->add_option("--pin-file", loop.pin_file)->required();
+  token->add_option("--key", loop.key, "its label")->required();
+  token->add_option("--threads", loop.threads, "of each process");
+  token->add_option("--processes", loop.processes, "each with the module loaded for itself");
+
   CLI11_PARSE(app, argc, argv);
   try {
     Samples samples;
@@ -66,6 +76,9 @@ int main(int argc, char** argv) {
       samples = ping_pong(request, reply, processes, seconds, own, others);
     } else if (*direct) {
       samples = sign_directly(tcti, seconds, own);
+    } else if (*token) {
+      pin(own);
+      samples = sign_on_token(loop, seconds);
     } else {
       load.protocol = protocol == "agent" ? Protocol::agent : Protocol::http;
       load.requests = read_requests(requests);

@@ -24,9 +24,10 @@ DIGEST_KEY, AWS_KEY = "bench-digest", "bench-aws"
 ALL = set(range(os.cpu_count() or 1))
 
 
-def tool(*arguments, seconds, processor=-1):
+def tool(*arguments, seconds, processor=-1, environment=None):
     command = [program("bench_load"), "--seconds", str(seconds), "--processor", str(processor), *arguments]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=seconds * 3 + 60, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=seconds * 3 + 60, check=False,
+                            env=dict(os.environ, **(environment or {})))  # fmt: skip
     if result.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: {result.stderr}")
     return json.loads(result.stdout)
@@ -69,10 +70,10 @@ class Bench:
         base = "https://bucket.s3.eu-west-1.amazonaws.com/invoices/2026/"
         return self.requests(f"sigv4-{key}", [http("/v1/sign/sigv4", get(key, url=f"{base}{n:06}.pdf")) for n in range(64)])
 
-    def digest(self):
-        bodies = [{"key": DIGEST_KEY, "algorithm": "ES256", "encoding": "raw",
+    def digest(self, key=DIGEST_KEY):
+        bodies = [{"key": key, "algorithm": "ES256", "encoding": "raw",
                    "digest": base64.b64encode(hashlib.sha256(b"%d" % n).digest()).decode()} for n in range(64)]  # fmt: skip
-        return self.requests("digest", [http("/v1/sign/digest", body) for body in bodies])
+        return self.requests(f"digest-{key}", [http("/v1/sign/digest", body) for body in bodies])
 
     def sizes(self):
         """Bytes of one SigV4 request and its reply, as they go over the socket."""
@@ -84,19 +85,24 @@ class Bench:
 
     def load(self, requests, connections, own, others, seconds=None, tpm=None):
         """One load on the daemon; its processes on `others`, the TPM on `tpm` or there too, we on `own`; CPU of each for one signature."""
-        seconds = seconds or self.seconds
         self.group.pin(others, tpm or others)
-        before = self.group.cpu()
-        result = tool("load", "--socket", self.daemon.socket, "--requests", requests, "--warm-up", str(self.warm_up),
-                      "--connections", str(connections), seconds=seconds, processor=own)  # fmt: skip
-        after = self.group.cpu()
-        if not result["count"]:
-            raise RuntimeError(f"no answer to {connections} connections in {seconds} s")
-        # The tool also warms up, at the same rate.
-        made = result["count"] * (seconds + self.warm_up) / seconds
-        result["cpu_us"] = {name: round((after[name] - before[name]) / made * 1e6, 1) for name in after}
+        result = load(self.daemon, self.group, requests, connections, seconds or self.seconds, self.warm_up, own)
         self.group.pin(ALL, ALL)
         return result
+
+
+def load(daemon, group, requests, connections, seconds, warm_up, own=-1):
+    """One load on a daemon whose processes are where they are, with the CPU of each for one signature."""
+    before = group.cpu()
+    result = tool("load", "--socket", daemon.socket, "--requests", requests, "--warm-up", str(warm_up),
+                  "--connections", str(connections), seconds=seconds, processor=own)  # fmt: skip
+    after = group.cpu()
+    if not result["count"]:
+        raise RuntimeError(f"no answer to {connections} connections in {seconds} s")
+    # The tool also warms up, at the same rate.
+    made = result["count"] * (seconds + warm_up) / seconds
+    result["cpu_us"] = {name: round((after[name] - before[name]) / made * 1e6, 1) for name in after}
+    return result
 
 
 def middle(rounds):

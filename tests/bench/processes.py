@@ -6,10 +6,12 @@ from holdfast_testing.processes import children
 
 
 class Group:
-    """The processes of one daemon and its TPM, by what they are."""
+    """The processes of one daemon and its TPM, where it has one, by what they are."""
 
-    def __init__(self, daemon, swtpm):
-        self.pids = {"supervisor": daemon.process.pid, "swtpm": swtpm.process.pid}
+    def __init__(self, daemon, swtpm=None):
+        self.pids = {"supervisor": daemon.process.pid}
+        if swtpm:
+            self.pids["swtpm"] = swtpm.process.pid
         for pid, command in children(daemon.process.pid):
             self.pids[command.split()[0].removeprefix("holdfast-")] = pid
 

@@ -33,7 +33,13 @@ std::string to_json(Samples samples) {
                 R"({"count":%zu,"rate":%.1f,"p50_us":%.2f,"p99_us":%.2f,"slowest_share":%.3f})",
                 all.size(), static_cast<double>(all.size()) / samples.seconds,
                 microseconds_at(all, 0.5), microseconds_at(all, 0.99), slowest);
-  return text;
+  std::string json = text;
+  if (samples.processor_seconds > 0 && !all.empty()) {
+    const double per_trip = samples.processor_seconds / static_cast<double>(all.size());
+    std::snprintf(text, sizeof(text), R"(,"own_cpu_us":%.1f})", per_trip * 1e6);
+    json.replace(json.size() - 1, 1, text);
+  }
+  return json;
 }
 
 void pin(int processor) {

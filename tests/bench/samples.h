@@ -14,6 +14,7 @@ struct Samples {
   std::vector<std::uint32_t> nanoseconds;         // one a round trip
   std::vector<std::uint64_t> of_each_connection;  // round trips
   double seconds = 0;
+  double processor_seconds = 0;  // of those who measured, where they counted it
 
   void add(Clock::duration time) {
     nanoseconds.push_back(static_cast<std::uint32_t>(
@@ -22,7 +23,7 @@ struct Samples {
 };
 
 // {"count","rate","p50_us","p99_us","slowest_share"}; the last is the least busy connection's share of
-// the mean.
+// the mean. Where it was counted also "own_cpu_us", for one round trip.
 std::string to_json(Samples samples);
 
 // Keeps the calling process on one processor; -1 leaves it where it is.

@@ -20,7 +20,7 @@ TEST(Pkcs11Parallel, ThreadsSignAndMacWithKeysOfTheirOwn) {
   const auto backend = pkcs11::open(
       {SoftHsm::module(), SoftHsm::uri("parallel"), Secret(as_bytes(SoftHsm::kPin)), 8});
   ASSERT_EQ(backend->describe().parallel, 8U);
-  ASSERT_EQ(backend->describe().commands_in_flight, 8U);
+  EXPECT_EQ(backend->describe().commands_in_flight, 16U);
   std::vector<DeviceKey> signers, macs;
   for (int i = 0; i < 8; ++i) {
     signers.push_back(backend->create(KeyType::ec_p256));
