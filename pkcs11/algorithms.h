@@ -12,9 +12,6 @@ namespace holdfast::pkcs11 {
 inline constexpr std::array kTypes{KeyType::ec_p256,  KeyType::ec_p384,     KeyType::rsa_2048,
                                    KeyType::rsa_3072, KeyType::hmac_sha256, KeyType::ed25519};
 
-// A message that EdDSA signs as a whole, so that it fits a message to the device process with its key.
-inline constexpr std::size_t kMostEddsaMessageBytes = 49152 - 1024;
-
 // What a key of `type` signs with; nothing for HMAC.
 std::span<const Algorithm> algorithms_of(KeyType type);
 

@@ -12,6 +12,7 @@ constexpr std::uint8_t kMagic[2] = {'H', 'F'};
 constexpr std::uint8_t kVersion = 3;
 constexpr std::uint8_t kFirstAnswer = 128;  // kinds: the variant's index, answers from here on
 constexpr std::size_t kMostDigestBytes = 64;
+static_assert(kMostObjectBytes + kMostEddsaMessageBytes + 64 <= kMostMessageBytes);
 constexpr std::size_t kMostPublicKeyBytes = 4096;
 constexpr std::size_t kMostSignatureBytes = 1024;
 constexpr std::size_t kMacBytes = 32;
@@ -41,6 +42,11 @@ bool of_a_backend(ErrorKind kind) {
   }
 }
 
+// EdDSA alone signs the message itself.
+std::size_t most_input_bytes(Algorithm algorithm) {
+  return algorithm == Algorithm::eddsa ? kMostEddsaMessageBytes : kMostDigestBytes;
+}
+
 // No device ever made an object that large, so nothing can load it.
 void write_object(Writer& out, const Bytes& object) {
   if (object.size() > kMostObjectBytes)
@@ -61,7 +67,7 @@ void write(Writer& out, const ImportPrivateKey& command) {
 void write(Writer& out, const Sign& command) {
   write_object(out, command.object);
   out.number(static_cast<std::uint8_t>(command.algorithm));
-  out.bytes(command.digest, kMostDigestBytes);
+  out.bytes(command.digest, most_input_bytes(command.algorithm));
 }
 void write(Writer& out, const Mac& command) {
   write_object(out, command.object);
@@ -142,7 +148,7 @@ Sign read_sign(Reader& in) {
   Sign command;
   command.object = in.copy(kMostObjectBytes);
   command.algorithm = in.enumerator(Algorithm::eddsa);
-  command.digest = in.copy(kMostDigestBytes);
+  command.digest = in.copy(most_input_bytes(command.algorithm));
   return command;
 }
 

@@ -42,7 +42,7 @@ struct ImportPrivateKey {
 struct Sign {
   Bytes object;
   Algorithm algorithm;
-  Bytes digest;
+  Bytes digest;  // or, for eddsa, the message
 };
 struct Mac {
   Bytes object;

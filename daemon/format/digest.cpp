@@ -23,7 +23,8 @@ DigestRequest DigestRequest::parse(const json::object& body) {
   if (!algorithm) fields.fail("algorithm", "has to be ES256, ES384, RS256 or PS256");
   request.algorithm_ = *algorithm;
   const std::size_t size = digest_bytes(*algorithm);
-  if (size == 0) fields.fail("algorithm", "signs a message, not a digest: choose another");
+  if (size == 0)
+    fields.fail("algorithm", "EdDSA signs messages and no digests: ed25519 keys are for tokens");
 
   auto digest = fields.optional_base64("digest", kMaxDigest);
   if (!digest) fields.fail("digest", "is required");

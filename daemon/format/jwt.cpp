@@ -53,8 +53,7 @@ std::optional<Algorithm> read_algorithm(Fields& fields) {
   const auto text = fields.optional_text("algorithm", 16);
   if (!text) return std::nullopt;
   const auto algorithm = algorithm_from(*text);
-  if (!algorithm || *algorithm == Algorithm::eddsa)
-    fields.fail("algorithm", "has to be ES256, ES384, RS256 or PS256");
+  if (!algorithm) fields.fail("algorithm", "has to be ES256, ES384, RS256, PS256 or EdDSA");
   return algorithm;
 }
 
@@ -68,8 +67,9 @@ std::vector<Algorithm> algorithms_of(KeyType type) {
     case KeyType::rsa_2048:
     case KeyType::rsa_3072:
       return {Algorithm::rs256, Algorithm::ps256};
-    case KeyType::hmac_sha256:
     case KeyType::ed25519:
+      return {Algorithm::eddsa};  // RFC 8037 §3.1
+    case KeyType::hmac_sha256:
       break;
   }
   return {};

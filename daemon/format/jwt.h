@@ -53,7 +53,7 @@ class JwtRequest {
   JwtBytes bytes(Algorithm algorithm, const JwtMint& mint) const;
 
   // {"token","expires_at","jti","kid"}; `signature` as Backend::sign gives it, which is JWS's form
-  // (RFC 7518 §3.4: r‖s).
+  // (RFC 7518 §3.4: r‖s; RFC 8037 §3.1).
   static json::object reply(const JwtBytes& bytes, ByteView signature);
 
  private:

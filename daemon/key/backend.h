@@ -1,6 +1,6 @@
 // THE device interface. tpm/ and pkcs11/ see only this and base/.
 //
-// A backend makes keys and signs digests with a named algorithm. It knows no format, no caller and
+// A backend makes keys and signs digests (eddsa: messages) with a named algorithm. It knows no format, no caller and
 // no policy, keeps no durable state, and infers nothing: type, algorithm and digest are said, and a
 // mismatch is an error. Calls block. One thread of one process owns a backend; sign() and mac() alone may
 // be called by as many threads at once as describe().parallel says, and nothing else meanwhile.
@@ -31,6 +31,9 @@ std::string_view to_string(Algorithm algorithm) noexcept;  // "ES256"
 std::optional<Algorithm> algorithm_from(std::string_view text) noexcept;
 std::size_t digest_bytes(
     Algorithm algorithm) noexcept;  // 32 or 48; 0 for eddsa, which takes the message
+
+// Of a message that eddsa signs as a whole: with its key it fits one message to the device process.
+inline constexpr std::size_t kMostEddsaMessageBytes = 49152 - 1024;
 
 // What the device found out about itself when it was opened.
 struct DeviceDescription {
@@ -81,8 +84,9 @@ class Backend {
   // RSA exponent than 65537 (daemon/key/pkcs8.h judges).
   virtual DeviceKey import_private_key(KeyType type, const Secret& pkcs8) = 0;
 
-  // Signs `digest`, of digest_bytes(algorithm). ECDSA: r‖s, each of the coordinate's size; RSA: the
-  // modulus' size. Not verified here: the caller does, with the public key. `meanwhile`, which does not
+  // Signs `digest`, of digest_bytes(algorithm); for eddsa that is the message, of at most
+  // kMostEddsaMessageBytes. ECDSA: r‖s, each of the coordinate's size; RSA: the modulus' size; eddsa: 64
+  // bytes (RFC 8032 §5.1.6). Not verified here: the caller does, with the public key. `meanwhile`, which does not
   // throw, is called when the device is at work or just before, perhaps twice: what else the owner has
   // to do is done then, and not while the device idles. Not called where the call is refused at once.
   using Meanwhile = std::function<void()>;

@@ -51,13 +51,23 @@ std::string rsa_number(EVP_PKEY* key, const char* name) {
   return to_base64url(bytes);
 }
 
+// RFC 8037 §2: an octet key pair, whose one member is the public key as RFC 8032 §5.1.5 encodes it.
+json::object ed25519_jwk(EVP_PKEY* key) {
+  Bytes x(32);
+  std::size_t size = x.size();
+  if (EVP_PKEY_get_raw_public_key(key, x.data(), &size) != 1 || size != x.size())
+    throw_openssl("raw public key");
+  return {{"crv", "Ed25519"}, {"kty", "OKP"}, {"x", to_base64url(x)}};
+}
+
 }  // namespace
 
 json::object to_jwk(ByteView public_key) {
   const EvpPkey key = public_key_from_spki(public_key);
   if (EVP_PKEY_is_a(key.get(), "EC") == 1) return ec_jwk(key.get());
+  if (EVP_PKEY_is_a(key.get(), "ED25519") == 1) return ed25519_jwk(key.get());
   if (EVP_PKEY_is_a(key.get(), "RSA") != 1)
-    throw Error(ErrorKind::unsupported, "only EC and RSA keys have a JWK form here");
+    throw Error(ErrorKind::unsupported, "only EC, RSA and Ed25519 keys have a JWK form here");
   return {{"e", rsa_number(key.get(), OSSL_PKEY_PARAM_RSA_E)},
           {"kty", "RSA"},
           {"n", rsa_number(key.get(), OSSL_PKEY_PARAM_RSA_N)}};

@@ -43,6 +43,7 @@ std::optional<KeyUse> key_use_from(std::string_view text) noexcept {
 }
 
 bool fits(KeyUse use, KeyType type) noexcept {
+  if (type == KeyType::ed25519) return use == KeyUse::jwt;
   return (use == KeyUse::sigv4) == (type == KeyType::hmac_sha256);
 }
 

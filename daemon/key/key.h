@@ -15,7 +15,8 @@ namespace holdfast {
 enum class KeyUse : std::uint8_t { sigv4, jwt, digest };
 std::string_view to_string(KeyUse use) noexcept;
 std::optional<KeyUse> key_use_from(std::string_view text) noexcept;
-// Which types can serve a use: sigv4 needs hmac-sha256, the others one with a public key.
+// Which types can serve a use: sigv4 needs hmac-sha256, the others one with a public key; ed25519 signs no
+// digests, so it is for jwt alone.
 bool fits(KeyUse use, KeyType type) noexcept;
 
 enum class Origin : std::uint8_t { generated, imported };

@@ -28,9 +28,22 @@ bool is_ecdsa(Algorithm algorithm) {
   return algorithm == Algorithm::es256 || algorithm == Algorithm::es384;
 }
 
+// RFC 8032 §5.1.7. OpenSSL would hash for a key of another type, and that is no EdDSA.
+bool verifies_eddsa(EVP_PKEY* key, ByteView message, ByteView signature) {
+  const EvpMdCtx context(EVP_MD_CTX_new());
+  if (!context || EVP_PKEY_is_a(key, "ED25519") != 1 ||
+      EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key) != 1)
+    throw_openssl("EVP_DigestVerifyInit");
+  const bool good = EVP_DigestVerify(context.get(), signature.data(), signature.size(),
+                                     message.data(), message.size()) == 1;
+  ERR_clear_error();
+  return good;
+}
+
 }  // namespace
 
-Bytes digest_for(Algorithm algorithm, std::string_view message) {
+Bytes to_be_signed(Algorithm algorithm, std::string_view message) {
+  if (algorithm == Algorithm::eddsa) return {message.begin(), message.end()};
   Bytes digest(digest_bytes(algorithm));
   if (EVP_Digest(message.data(), message.size(), digest.data(), nullptr, digest_of(algorithm),
                  nullptr) != 1)
@@ -52,7 +65,9 @@ void Verifier::forget(ByteView public_key) {
 
 bool Verifier::verifies(ByteView public_key, Algorithm algorithm, ByteView digest,
                         ByteView signature) {
-  const EvpPkeyCtx context(EVP_PKEY_CTX_new_from_pkey(nullptr, find(public_key), nullptr));
+  EVP_PKEY* key = find(public_key);
+  if (algorithm == Algorithm::eddsa) return verifies_eddsa(key, digest, signature);
+  const EvpPkeyCtx context(EVP_PKEY_CTX_new_from_pkey(nullptr, key, nullptr));
   if (!context || EVP_PKEY_verify_init(context.get()) != 1 ||
       EVP_PKEY_CTX_set_signature_md(context.get(), digest_of(algorithm)) != 1)
     throw_openssl("EVP_PKEY_verify_init");

@@ -15,8 +15,8 @@ class Verifier {
  public:
   static constexpr std::size_t kLimit = 1024;  // then it forgets them all
 
-  // `public_key` is DER SubjectPublicKeyInfo, `signature` as Backend::sign gives it (ECDSA: r‖s). Throws
-  // Error{internal} if OpenSSL can't use the public key at all.
+  // `public_key` is DER SubjectPublicKeyInfo; `digest` and `signature` are as Backend::sign takes and gives
+  // them (eddsa: the message; ECDSA: r‖s). Throws Error{internal} if OpenSSL can't use the public key at all.
   bool verifies(ByteView public_key, Algorithm algorithm, ByteView digest, ByteView signature);
   void forget(ByteView public_key);  // of a key that was deleted
   std::size_t kept() const { return keys_.size(); }
@@ -27,8 +27,7 @@ class Verifier {
   std::unordered_map<std::string, EvpPkey> keys_;
 };
 
-// The digest that `algorithm` signs of a message. Throws Error{unsupported} for eddsa, which signs the
-// message.
-Bytes digest_for(Algorithm algorithm, std::string_view message);
+// What Backend::sign takes of a message: its digest, for eddsa the message.
+Bytes to_be_signed(Algorithm algorithm, std::string_view message);
 
 }  // namespace holdfast

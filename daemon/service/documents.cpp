@@ -29,6 +29,7 @@ json::object version_entry(const KeyVersion& version, bool lost, bool public_key
 std::optional<Algorithm> only_algorithm(KeyType type) {
   if (type == KeyType::ec_p256) return Algorithm::es256;
   if (type == KeyType::ec_p384) return Algorithm::es384;
+  if (type == KeyType::ed25519) return Algorithm::eddsa;
   return std::nullopt;
 }
 

@@ -73,9 +73,9 @@ awaitable<Signed> mint_jwt(Service& service, std::uint64_t account,
   const Algorithm algorithm = request.algorithm_for(key.type);
   const format::JwtMint mint{service.clock.now(), version.kid, new_jti(), forced};
   const format::JwtBytes bytes = request.bytes(algorithm, mint);
-  const Bytes digest = digest_for(algorithm, bytes.signing_input);
+  const Bytes input = to_be_signed(algorithm, bytes.signing_input);
   const Bytes signature =
-      co_await verified_signature(service, account, algorithm, digest, key, version);
+      co_await verified_signature(service, account, algorithm, input, key, version);
   co_return Signed{format::JwtRequest::reply(bytes, signature), sha256(bytes.signing_input),
                    sha256(signature), bytes.jti};
 }

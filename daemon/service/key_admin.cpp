@@ -69,7 +69,7 @@ awaitable<json::object> KeyAdmin::create(std::uint64_t account, std::string_view
   Key key;
   key.name = named_ = read_name(fields);
   const auto type = key_type_from(fields.text("type", 32));
-  if (!type) fields.fail("type", "has to be ec-p256, ec-p384, rsa-2048 or rsa-3072");
+  if (!type) fields.fail("type", "has to be ec-p256, ec-p384, rsa-2048, rsa-3072 or ed25519");
   key.type = *type;
   key.use = read_use(fields);
   device::Client& device = choose_device(fields.optional_text("device", kMaxName));
@@ -77,7 +77,8 @@ awaitable<json::object> KeyAdmin::create(std::uint64_t account, std::string_view
   if (key.use == KeyUse::sigv4)
     fields.fail("use", "a sigv4 key holds a secret that AWS gave: import it");
   if (!fits(key.use, key.type))
-    fields.fail("type", "does not sign for this use: hmac-sha256 is for sigv4 alone");
+    fields.fail("type",
+                "does not sign for this use: hmac-sha256 is for sigv4 alone, ed25519 for jwt");
 
   Material made = MadeByDevice{};
   co_return co_await add_key(account, std::move(key), device, std::move(made));

@@ -108,8 +108,9 @@ void add_key_commands(CLI::App& app, Context& context) {
   CLI::App* create = key->add_subcommand("create", "Make a key that can't leave its device");
   create->add_option("NAME", options->name, "Name: [a-z0-9][a-z0-9._-]{0,62}")->required();
   create
-      ->add_option("--type", options->type,
-                   "ec-p256, ec-p384, rsa-2048 or rsa-3072, as far as the device can")
+      ->add_option(
+          "--type", options->type,
+          "ec-p256, ec-p384, rsa-2048, rsa-3072 or ed25519 (tokens only), as far as the device can")
       ->required()
       ->type_name("T");
   create

@@ -91,7 +91,7 @@ void add_token_commands(CLI::App& app, Context& context) {
   jwt->add_option("--typ", options->typ, "The header's typ, such as at+jwt (default: JWT)")
       ->type_name("TYP");
   jwt->add_option("--algorithm", options->algorithm,
-                  "ES256, ES384, RS256 or PS256 (default: the key's own, for RSA RS256)")
+                  "ES256, ES384, RS256, PS256 or EdDSA (default: the key's own, for RSA RS256)")
       ->type_name("ALG");
   jwt->footer(
       "Examples:\n"

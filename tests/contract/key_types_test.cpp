@@ -55,6 +55,32 @@ TEST_P(BackendContract, SignsWithEveryTypeThatItNames) {
   }
 }
 
+// RFC 8032 §5.1: the message itself, here up to the largest.
+TEST_P(BackendContract, SignsMessagesOfEverySizeWithEd25519WhereItNamesTheType) {
+  const auto& types = backend_->describe().types;
+  if (std::find(types.begin(), types.end(), KeyType::ed25519) == types.end()) {
+    EXPECT_TRUE(throws_kind(ErrorKind::unsupported, [&] { backend_->create(KeyType::ed25519); }));
+    return;
+  }
+  const DeviceKey key = backend_->create(KeyType::ed25519);
+  for (const std::size_t size : {std::size_t{1}, std::size_t{64}, std::size_t{65},
+                                 std::size_t{24 * 1024}, kMostEddsaMessageBytes}) {
+    const Bytes message = random_bytes(size);
+    const Bytes signature = backend_->sign(key.object, Algorithm::eddsa, message);
+    EXPECT_EQ(signature.size(), 64U);
+    EXPECT_TRUE(verifies(key.public_key, message, signature, Algorithm::eddsa)) << size;
+    EXPECT_FALSE(verifies(key.public_key, random_bytes(size), signature, Algorithm::eddsa)) << size;
+  }
+  EXPECT_TRUE(throws_kind(ErrorKind::invalid_request, [&] {
+    backend_->sign(key.object, Algorithm::eddsa, Bytes(kMostEddsaMessageBytes + 1));
+  }));
+  EXPECT_TRUE(throws_kind(ErrorKind::invalid_request,
+                          [&] { backend_->sign(key.object, Algorithm::es256, Bytes(32)); }));
+  const DeviceKey other = backend_->create(KeyType::ec_p256);
+  EXPECT_TRUE(throws_kind(ErrorKind::invalid_request,
+                          [&] { backend_->sign(other.object, Algorithm::eddsa, Bytes(32)); }));
+}
+
 TEST_P(BackendContract, SignsWithImportedKeysOfEveryTypeBeforeAndAfterItWasOpenedAgain) {
   std::vector<std::pair<KeyType, DeviceKey>> keys;
   for (const KeyType type : kAsymmetric) {

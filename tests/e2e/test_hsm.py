@@ -106,6 +106,20 @@ def test_tokens_are_taken_by_a_verifier(daemon):
     assert header["alg"] == "ES256" and claims["aud"] == "https://api.example.com"
 
 
+def test_an_ed25519_key_signs_tokens_and_no_digests(daemon):
+    daemon.create_key("ed", "ed25519", "jwt")
+    header, _ = jws.claims(minted(daemon, "ed", audience=["a" * 1024] * 16), jwks(daemon, "ed"))
+    assert header["alg"] == "EdDSA"
+    shown = daemon.cli("key", "show", "ed").stdout
+    assert "ed25519" in shown, shown
+    with daemon.admin() as admin:
+        refused = problem(admin.post("/v1/keys", {"name": "ed-digest", "type": "ed25519", "device": "hsm", "use": "digest"}), "invalid_request", 400)
+    assert "ed25519 for jwt" in refused["detail"], refused
+    refused = problem(sign_digest(daemon, "ed", "EdDSA"), "invalid_request", 400)
+    assert "no digests" in refused["detail"], refused
+    problem(sign_digest(daemon, "ed", "ES256"), "not_permitted", 403)
+
+
 def test_a_key_that_is_on_the_token_is_enrolled_signs_and_outlives_its_deletion(folder, daemon, softhsm):
     softhsm.tool("--keypairgen", "--key-type", "EC:prime256v1", "--label", "release", "--id", "a1", "--sensitive", "--usage-sign")
     reply = enrol(daemon, name="release", use="digest", uri="pkcs11:object=release")

@@ -27,7 +27,7 @@ def algorithm(token):
 
 
 def is_ours(key):
-    return key.get("kty") in ("EC", "RSA")
+    return key.get("kty") in ("EC", "RSA", "OKP")
 
 
 # Weak primes (ROCA) can't be seen in a signature; our verifier is only ever given keys of the daemon.
@@ -58,6 +58,7 @@ def test_json_web_cases_of_wycheproof(vectors, name):
 @pytest.mark.parametrize("algorithm, file", [
     ("ES256", "ecdsa_secp256r1_sha256_p1363"), ("ES384", "ecdsa_secp384r1_sha384_p1363"),
     ("RS256", "rsa_signature_2048_sha256"), ("PS256", "rsa_pss_2048_sha256_mgf1_32"),
+    ("EdDSA", "ed25519"),
 ])  # fmt: skip
 def test_signatures_of_wycheproof(vectors, algorithm, file):
     outcomes = {"valid": 0, "invalid": 0}
@@ -67,6 +68,8 @@ def test_signatures_of_wycheproof(vectors, algorithm, file):
             size = jws.CURVES[algorithm][1].key_size // 8
             point = bytes.fromhex(given["uncompressed"])[1:]
             jwk = {"kty": "EC", "crv": jws.CURVES[algorithm][0], "x": jws.encode(point[:size]), "y": jws.encode(point[size:])}
+        elif algorithm == jws.EDDSA:
+            jwk = {"kty": "OKP", "crv": "Ed25519", "x": jws.encode(bytes.fromhex(given["pk"]))}
         else:
             modulus, exponent = (bytes.fromhex(given[name]).lstrip(b"\0") for name in ("modulus", "publicExponent"))
             jwk = {"kty": "RSA", "n": jws.encode(modulus), "e": jws.encode(exponent)}

@@ -54,10 +54,15 @@ limits = {{ ttl = "2h" }}
 """
 
 
+def kinds_of(device):
+    """What it makes keys of; a TPM is a text."""
+    return ["ec-p256", "ec-p384", "rsa-2048", *([] if isinstance(device, str) else ["ed25519"])]
+
+
 @pytest.fixture(scope="module")
 def daemon(folder, device):
     with Daemon(os.path.join(folder, "tpm" if isinstance(device, str) else device.name), device, GRANTS) as running:
-        for kind in ("ec-p256", "ec-p384", "rsa-2048"):
+        for kind in kinds_of(device):
             running.create_key(f"{kind}.free", kind, "jwt")
         for name, kind in (("forced", "ec-p256"), ("plain", "ec-p256"), ("narrow", "rsa-2048"), ("ungranted", "ec-p256")):
             running.create_key(name, kind, "jwt")
@@ -92,7 +97,11 @@ def every(daemon, algorithm):
 
 
 @pytest.mark.parametrize("algorithm", jws.ALGORITHMS)
-def test_token_of_each_algorithm_is_taken_by_three_verifiers(daemon, jose, algorithm):
+def test_token_of_each_algorithm_is_taken_by_three_verifiers(daemon, device, jose, algorithm):
+    if TYPES[algorithm] not in kinds_of(device):
+        with daemon.admin() as admin:
+            problem(admin.post("/v1/keys", {"name": "none", "type": TYPES[algorithm], "device": daemon.device, "use": "jwt"}), "unsupported", 422)
+        return
     key, keys = every(daemon, algorithm), jwks(daemon)
     asked = {"issuer": "https://id.example.com", "subject": "orders", "claims": {"scope": "read write", "n": 7}}
     before = int(time.time())
@@ -126,8 +135,9 @@ def test_token_of_each_algorithm_is_taken_by_three_verifiers(daemon, jose, algor
     assert jose.check(token, keys, currentDate=claims["exp"] + 1)["error"] == "ERR_JWT_EXPIRED"
 
 
-def test_algorithm_left_out_is_the_keys_own(daemon):
-    for kind, algorithm in (("ec-p256", "ES256"), ("ec-p384", "ES384"), ("rsa-2048", "RS256")):
+def test_algorithm_left_out_is_the_keys_own(daemon, device):
+    own = {"ec-p256": "ES256", "ec-p384": "ES384", "rsa-2048": "RS256", "ed25519": "EdDSA"}
+    for kind, algorithm in ((kind, own[kind]) for kind in kinds_of(device)):
         header, _ = jws.claims(minted(daemon, f"{kind}.free"), jwks(daemon))
         assert header["alg"] == algorithm
 
@@ -267,9 +277,10 @@ def test_malformed_requests_are_refused(daemon):
         assert client.post("/v1/token/jwt", good % b'{"a":1}').status == 200
 
 
-def test_algorithm_has_to_fit_the_key(daemon):
-    for kind, wrong in (("ec-p256", ("ES384", "RS256", "PS256")), ("ec-p384", ("ES256", "RS256")), ("rsa-2048", ("ES256", "ES384"))):
-        for algorithm in wrong:
+def test_algorithm_has_to_fit_the_key(daemon, device):
+    wrong = {"ec-p256": ("ES384", "RS256", "PS256", "EdDSA"), "ec-p384": ("ES256", "RS256"), "rsa-2048": ("ES256", "ES384", "EdDSA"), "ed25519": ("ES256", "PS256")}
+    for kind in kinds_of(device):
+        for algorithm in wrong[kind]:
             refused(mint(daemon, f"{kind}.free", algorithm=algorithm), "invalid_request", "unsupported")
 
 
@@ -302,27 +313,30 @@ def test_only_jwt_keys_make_tokens(root, daemon):
 # The JWK Set.
 
 
-def test_jwk_set_has_what_is_published_and_granted(daemon):
+def test_jwk_set_has_what_is_published_and_granted(daemon, device):
     with daemon.client() as client, daemon.admin() as admin:
         reply = client.get("/v1/jwks")
         assert openapi.fault("GET", "/v1/jwks", reply) == ""
         keys = reply.json["keys"]
-        entries = {name: client.get(f"/v1/keys/{name}").json for name in ("ec-p256.free", "ec-p384.free", "rsa-2048.free", "forced", "plain", "narrow")}
+        entries = {name: client.get(f"/v1/keys/{name}").json for name in (*(f"{kind}.free" for kind in kinds_of(device)), "forced", "plain", "narrow")}
         assert sorted(key["kid"] for key in keys) == sorted(entry["versions"][0]["kid"] for entry in entries.values())
         for key in keys:
             assert key["use"] == "sig" and not {"d", "p", "q", "k"} & set(key)
             if key["kty"] == "RSA":
                 assert sorted(key) == ["e", "kid", "kty", "n", "use"]
+            elif key["kty"] == "OKP":
+                assert sorted(key) == ["alg", "crv", "kid", "kty", "use", "x"]
+                assert (key["crv"], key["alg"]) == ("Ed25519", "EdDSA")
             else:
                 assert sorted(key) == ["alg", "crv", "kid", "kty", "use", "x", "y"]
                 assert (key["crv"], key["alg"]) in (("P-256", "ES256"), ("P-384", "ES384"))
-            # RFC 7638: the thumbprint of the members that make the key.
-            needed = {name: key[name] for name in (("e", "kty", "n") if key["kty"] == "RSA" else ("crv", "kty", "x", "y"))}
+            # RFC 7638 §3.2, RFC 8037 §2: the thumbprint of the members that make the key.
+            needed = {name: key[name] for name in {"RSA": ("e", "kty", "n"), "OKP": ("crv", "kty", "x"), "EC": ("crv", "kty", "x", "y")}[key["kty"]]}
             text = json.dumps(needed, sort_keys=True, separators=(",", ":")).encode()
             assert key["kid"] == jws.encode(hashlib.sha256(text).digest())
         assert [key["kid"] for key in jwks(daemon, "forced")["keys"]] == [entries["forced"]["versions"][0]["kid"]]
         everything = admin.get("/v1/jwks")
-        assert openapi.fault("GET", "/v1/jwks", everything) == "" and len(everything.json["keys"]) == 7
+        assert openapi.fault("GET", "/v1/jwks", everything) == "" and len(everything.json["keys"]) == 4 + len(kinds_of(device))
         for change, there in (("disable", False), ("enable", True)):
             assert admin.post(f"/v1/keys/plain/{change}").status == 200
             assert (entries["plain"]["versions"][0]["kid"] in [key["kid"] for key in jwks(daemon)["keys"]]) is there

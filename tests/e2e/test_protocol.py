@@ -269,7 +269,7 @@ def test_two_creations_at_once_make_one_key(daemon, admin):
 
 
 def test_type_that_the_device_can_not_make_is_unsupported(admin):
-    reply = admin.post("/v1/keys", {"name": "big", "type": "ed25519", "device": "tpm", "use": "digest"})
+    reply = admin.post("/v1/keys", {"name": "big", "type": "ed25519", "device": "tpm", "use": "jwt"})
     problem(reply, "unsupported", 422)
     reply = admin.post("/v1/keys", {"name": "big", "type": "ec-p256", "device": "no-such-device", "use": "digest"})
     assert reply.code in ("invalid_request", "not_found"), reply

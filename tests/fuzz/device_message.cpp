@@ -14,6 +14,22 @@ Bytes copy(ByteView bytes) {
   return {bytes.begin(), bytes.end()};
 }
 
+// A few bytes, up to 256 times: longer than the longest message to be signed.
+Bytes repeated(Input& in) {
+  const ByteView part = in.take(in.byte());
+  Bytes whole;
+  for (int times = 1 + in.byte(); times > 0; --times)
+    whole.insert(whole.end(), part.begin(), part.end());
+  return whole;
+}
+
+void judge(const Command& command) {
+  const auto* sign = std::get_if<Sign>(&command);
+  if (sign == nullptr) return;
+  check(sign->digest.size() <= (sign->algorithm == Algorithm::eddsa ? kMostEddsaMessageBytes : 64),
+        "only EdDSA takes more than a digest");
+}
+
 bool same(const Wire& wire, ByteView bytes) {
   return std::ranges::equal(wire, bytes);
 }
@@ -30,7 +46,7 @@ Command command_from(Input& in) {
       return ImportPrivateKey{type, Secret(in.sized())};
     case 3: {
       Bytes object = copy(in.sized());
-      return Sign{std::move(object), algorithm, copy(in.sized())};
+      return Sign{std::move(object), algorithm, repeated(in)};
     }
     case 4: {
       Mac mac{copy(in.sized()), {}};
@@ -113,6 +129,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   answers({ErrorKind::invalid_request}, [&] {
     const auto message = device::decode_command(wire);
     check(same(device::encode(message.id, message.body), wire), "a command has one spelling");
+    judge(message.body);
   });
   answers({ErrorKind::invalid_request}, [&] {
     const auto message = device::decode_answer(wire);
@@ -120,7 +137,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   });
   Input for_command(data, size);
   const auto command = command_from(for_command);
-  round_trip(command, [](ByteView bytes) { return device::decode_command(bytes); });
+  round_trip(command, [](ByteView bytes) {
+    auto message = device::decode_command(bytes);
+    judge(message.body);
+    return message;
+  });
   Input for_answer(data, size);
   const auto answer = answer_from(for_answer);
   round_trip(answer, [](ByteView bytes) { return device::decode_answer(bytes); });

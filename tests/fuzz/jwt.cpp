@@ -148,7 +148,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const SystemTime now = *from_rfc3339("2026-01-01T00:00:00Z");
   fuzz::answers({ErrorKind::invalid_request}, [&] {
     const auto request = format::JwtRequest::parse(parse_json_object(as_text({data, size})));
-    for (const KeyType type : {KeyType::ec_p256, KeyType::ec_p384, KeyType::rsa_2048})
+    for (const KeyType type :
+         {KeyType::ec_p256, KeyType::ec_p384, KeyType::rsa_2048, KeyType::ed25519})
       fuzz::answers({ErrorKind::invalid_request}, [&] {
         fuzz::judge(request, type, {now, "kid", "jti", {}});
       });

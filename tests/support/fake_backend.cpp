@@ -15,7 +15,7 @@ namespace holdfast::test {
 namespace {
 
 constexpr std::array kAlgorithms{Algorithm::es256, Algorithm::es384, Algorithm::rs256,
-                                 Algorithm::ps256};
+                                 Algorithm::ps256, Algorithm::eddsa};
 
 [[noreturn]] void refuse(const char* detail) {
   throw Error(ErrorKind::invalid_request, detail, "fake");
@@ -40,11 +40,12 @@ EvpPkey generate(KeyType type) {
       return EvpPkey(EVP_RSA_gen(2048));
     case KeyType::rsa_3072:
       return EvpPkey(EVP_RSA_gen(3072));
-    case KeyType::hmac_sha256:
     case KeyType::ed25519:
+      return EvpPkey(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
+    case KeyType::hmac_sha256:
       break;
   }
-  throw Error(ErrorKind::unsupported, "the fake makes EC and RSA keys", "fake");
+  throw Error(ErrorKind::unsupported, "the fake makes no secrets", "fake");
 }
 
 bool fits(KeyType type, Algorithm algorithm) {
@@ -57,9 +58,24 @@ bool fits(KeyType type, Algorithm algorithm) {
     case Algorithm::ps256:
       return type == KeyType::rsa_2048 || type == KeyType::rsa_3072;
     case Algorithm::eddsa:
-      break;
+      return type == KeyType::ed25519;
   }
   return false;
+}
+
+bool is_size(Algorithm algorithm, std::size_t size) {
+  return algorithm == Algorithm::eddsa ? size <= kMostEddsaMessageBytes
+                                       : size == digest_bytes(algorithm);
+}
+
+Bytes sign_message(EVP_PKEY* pair, ByteView message) {
+  Bytes signature(64);
+  std::size_t size = signature.size();
+  const EvpMdCtx context(EVP_MD_CTX_new());
+  if (!context || EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, pair) != 1 ||
+      EVP_DigestSign(context.get(), signature.data(), &size, message.data(), message.size()) != 1)
+    throw_openssl("EVP_DigestSign");
+  return signature;
 }
 
 bool set_padding(EVP_PKEY_CTX* context, Algorithm algorithm) {
@@ -81,8 +97,8 @@ class FakeBackend final : public Backend, public Enroller {
     description_.model = "memory";
     description_.software = true;
     description_.parent_name = device_->name_;
-    description_.types = {KeyType::ec_p256, KeyType::ec_p384, KeyType::rsa_2048, KeyType::rsa_3072,
-                          KeyType::hmac_sha256};
+    description_.types = {KeyType::ec_p256,  KeyType::ec_p384,     KeyType::rsa_2048,
+                          KeyType::rsa_3072, KeyType::hmac_sha256, KeyType::ed25519};
     description_.algorithms = device_->algorithms();
     const std::lock_guard lock(device_->mutex_);
     description_.parallel = device_->parallel_;
@@ -117,12 +133,13 @@ class FakeBackend final : public Backend, public Enroller {
     if (std::find(known.begin(), known.end(), algorithm) == known.end())
       throw Error(ErrorKind::unsupported,
                   "the fake does not sign with " + std::string(to_string(algorithm)), "fake");
-    if (digest.size() != digest_bytes(algorithm)) refuse("the digest has another size");
+    if (!is_size(algorithm, digest.size())) refuse("the digest has another size");
     Bytes data(digest.begin(), digest.end());
-    if (device_->takes_spoiling()) data[0] ^= 1;
+    if (device_->takes_spoiling()) data.at(0) ^= 1;
     const std::lock_guard lock(device_->mutex_);
     const auto& key = find(object);
     if (!fits(key.type, algorithm)) refuse("the key does not sign with this algorithm");
+    if (algorithm == Algorithm::eddsa) return sign_message(key.pair.get(), data);
 
     const EvpPkeyCtx context(EVP_PKEY_CTX_new(key.pair.get(), nullptr));
     Bytes signature(static_cast<std::size_t>(EVP_PKEY_get_size(key.pair.get())));

@@ -19,8 +19,7 @@ class FakeDevice : public std::enable_shared_from_this<FakeDevice> {
  public:
   static std::shared_ptr<FakeDevice> make();
 
-  // ec-p256, ec-p384, rsa-2048, rsa-3072 and hmac-sha256, with ES256, ES384, RS256 and PS256. Keeps the
-  // device alive.
+  // Every type and every algorithm. Keeps the device alive.
   std::unique_ptr<Backend> open();
 
   // Each fault is for calls that begin after it was set; describe() is never touched.

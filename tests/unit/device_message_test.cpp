@@ -21,6 +21,7 @@ std::vector<Wire> every_command() {
   wires.push_back(encode(6, Check{}));
   wires.push_back(encode(7, ImportPrivateKey{KeyType::ec_p384, Secret(filled(185))}));
   wires.push_back(encode(8, Enrol{"pkcs11:token=t;object=k"}));
+  wires.push_back(encode(9, Sign{filled(20), Algorithm::eddsa, filled(65)}));
   return wires;
 }
 
@@ -166,6 +167,25 @@ TEST(DeviceMessage, RefusesFieldsOverTheirBounds) {
   EXPECT_THROW(encode(1, Enrol{std::string(kMostUriBytes + 1, 'x')}), Error);
   EXPECT_THROW(encode(1, Enrol{"pkcs11:object=\xFF"}), Error);
   EXPECT_FALSE(takes(kAsCommand, filled(kMostMessageBytes + 1)));
+}
+
+TEST(DeviceMessage, TakesAWholeMessageForEddsaAndADigestForAllElse) {
+  const Wire largest =
+      encode(1, Sign{filled(kMostObjectBytes), Algorithm::eddsa, filled(kMostEddsaMessageBytes)});
+  EXPECT_LE(largest.size(), kMostMessageBytes);
+  const auto message = decode_command(largest);
+  EXPECT_EQ(std::get<Sign>(message.body).digest, filled(kMostEddsaMessageBytes));
+  EXPECT_THROW(encode(1, Sign{{}, Algorithm::eddsa, filled(kMostEddsaMessageBytes + 1)}), Error);
+
+  constexpr std::size_t kAlgorithmAt = 12 + 4 + 3;  // behind the header and an object of 3 bytes
+  for (const Algorithm other :
+       {Algorithm::es256, Algorithm::es384, Algorithm::rs256, Algorithm::ps256}) {
+    EXPECT_THROW(encode(1, Sign{filled(3), other, filled(65)}), Error) << to_string(other);
+    Wire wire = encode(1, Sign{filled(3), Algorithm::eddsa, filled(65)});
+    ASSERT_EQ(wire[kAlgorithmAt], static_cast<std::uint8_t>(Algorithm::eddsa));
+    wire[kAlgorithmAt] = static_cast<std::uint8_t>(other);
+    EXPECT_FALSE(takes(kAsCommand, wire)) << to_string(other);
+  }
 }
 
 TEST(DeviceMessage, WritesNoMacThatTheOtherSideWouldRefuse) {

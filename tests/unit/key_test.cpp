@@ -111,6 +111,9 @@ TEST(KeyUse, FitsOnlyItsTypes) {
   EXPECT_FALSE(fits(KeyUse::sigv4, KeyType::ec_p256));
   EXPECT_TRUE(fits(KeyUse::digest, KeyType::ec_p256));
   EXPECT_FALSE(fits(KeyUse::digest, KeyType::hmac_sha256));
+  EXPECT_TRUE(fits(KeyUse::jwt, KeyType::ed25519));
+  EXPECT_FALSE(fits(KeyUse::digest, KeyType::ed25519)) << "it signs messages";
+  EXPECT_FALSE(fits(KeyUse::sigv4, KeyType::ed25519));
 }
 
 TEST(Store, BringsBackWhatItWasGiven) {
@@ -359,6 +362,43 @@ TEST(Jwk, OfAnRsaKeyHasTheThumbprintOfTheRfcsExample) {
   EXPECT_EQ(jwk.at("n").as_string(), n);
   EXPECT_EQ(jwk.at("e").as_string(), "AQAB");
   EXPECT_EQ(jwk_thumbprint(spki_of(key.get())), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+}
+
+EvpPkey ed25519_public_key(std::string_view x) {
+  const Bytes raw = base64url_decoded(std::string(x));
+  return EvpPkey(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, raw.data(), raw.size()));
+}
+
+constexpr std::string_view kRfc8037Key = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";  // A.2
+
+// RFC 8037 Appendix A.2 and A.3.
+TEST(Jwk, OfAnEd25519KeyHasTheMembersAndThumbprintOfTheRfcsExample) {
+  const EvpPkey key = ed25519_public_key(kRfc8037Key);
+  EXPECT_EQ(json::serialize(to_jwk(spki_of(key.get()))),
+            R"({"crv":"Ed25519","kty":"OKP","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})");
+  EXPECT_EQ(jwk_thumbprint(spki_of(key.get())), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+  const EvpPkey other(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED448"));
+  EXPECT_EQ(kind_of([&] { to_jwk(spki_of(other.get())); }), ErrorKind::unsupported);
+}
+
+// RFC 8037 Appendix A.4 and A.5.
+TEST(Verify, AcceptsTheEd25519SignatureOfTheRfcsExampleAndNoOther) {
+  const Bytes spki = spki_of(ed25519_public_key(kRfc8037Key).get());
+  const Bytes message =
+      to_be_signed(Algorithm::eddsa, "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc");
+  Bytes signature = base64url_decoded(
+      "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg");
+  Verifier verifier;
+  EXPECT_TRUE(verifier.verifies(spki, Algorithm::eddsa, message, signature));
+  EXPECT_FALSE(verifier.verifies(spki, Algorithm::eddsa, sha256(message), signature));
+  EXPECT_FALSE(verifier.verifies(spki, Algorithm::eddsa, message,
+                                 ByteView(signature).first(signature.size() - 1)));
+  signature[40] ^= 1;
+  EXPECT_FALSE(verifier.verifies(spki, Algorithm::eddsa, message, signature));
+  const EvpPkey ec(EVP_EC_gen("P-256"));
+  EXPECT_EQ(
+      kind_of([&] { verifier.verifies(spki_of(ec.get()), Algorithm::eddsa, message, signature); }),
+      ErrorKind::internal);
 }
 
 TEST(Verify, AcceptsOnlyTheSignatureOfThatDigestAndKey) {

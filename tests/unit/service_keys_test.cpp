@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "daemon/key/jwk.h"
+#include "daemon/service/documents.h"
 
 #include "tests/unit/service_support.h"
 
@@ -56,6 +57,23 @@ TEST_F(Keys, AreNotEnrolledForAUseThatTheirTypeDoesNotFit) {
   EXPECT_THAT(enrol_refused("mac", "sigv4", hmac).detail(), HasSubstr("import it"));
   EXPECT_EQ(service_->catalogue.find("mac"), nullptr);
   EXPECT_EQ(device_->keys(), 1u) << "it is not ours to remove";
+}
+
+TEST_F(Keys, OfEd25519AreForTokensAlone) {
+  body_ = R"({"name":"digests","type":"ed25519","use":"digest"})";
+  const Error error = refused(admin_->create(0, body_));
+  EXPECT_EQ(error.kind(), ErrorKind::invalid_request);
+  EXPECT_THAT(error.detail(), HasSubstr("ed25519 for jwt"));
+  const std::string uri = device_->place_key(KeyType::ed25519);
+  EXPECT_THAT(enrol_refused("digests", "digest", uri).detail(), HasSubstr("ed25519"));
+  EXPECT_EQ(service_->catalogue.find("digests"), nullptr);
+
+  enrol("tokens", "jwt", uri);
+  const json::object jwks = jwks_document(service_->catalogue, "", [](const Key&) { return true; });
+  const json::object& jwk = jwks.at("keys").as_array().at(0).as_object();
+  EXPECT_EQ(jwk.at("kty"), "OKP");
+  EXPECT_EQ(jwk.at("alg"), "EdDSA");
+  EXPECT_EQ(jwk.at("kid").as_string(), service_->catalogue.find("tokens")->active()->kid);
 }
 
 TEST_F(Keys, AreNotEnrolledWhereTheDeviceRefusesThem) {

@@ -9,7 +9,7 @@ import json
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 
 
 class Refused(Exception):
@@ -18,7 +18,8 @@ class Refused(Exception):
 
 CURVES = {"ES256": ("P-256", ec.SECP256R1(), hashes.SHA256()), "ES384": ("P-384", ec.SECP384R1(), hashes.SHA384())}
 RSA = ("RS256", "PS256")
-ALGORITHMS = (*CURVES, *RSA)
+EDDSA = "EdDSA"  # RFC 8037, with Ed25519 alone
+ALGORITHMS = (*CURVES, *RSA, EDDSA)
 
 
 def encode(data):
@@ -71,6 +72,10 @@ def public_key(jwk, algorithm):
             if jwk.get("kty") != "EC" or jwk.get("crv") != name or (len(x), len(y)) != (size, size):
                 raise Refused(f"the key is not on {name}")
             return ec.EllipticCurvePublicNumbers(int.from_bytes(x, "big"), int.from_bytes(y, "big"), curve).public_key()
+        if algorithm == EDDSA:
+            if (jwk.get("kty"), jwk.get("crv")) != ("OKP", "Ed25519"):
+                raise Refused("the key is not of Ed25519")
+            return ed25519.Ed25519PublicKey.from_public_bytes(whole(jwk, "x"))
         modulus, exponent = whole(jwk, "n"), whole(jwk, "e")
         if jwk.get("kty") != "RSA" or int.from_bytes(modulus, "big").bit_length() < 2048 or exponent != b"\x01\x00\x01":
             raise Refused("the key is no RSA key of 2048 bits or more with exponent 65537")
@@ -80,7 +85,7 @@ def public_key(jwk, algorithm):
 
 
 def check(key, algorithm, signature, data):
-    """Raises Refused unless this is the signature (RFC 7518 §3.3 to §3.5)."""
+    """Raises Refused unless this is the signature (RFC 7518 §3.3 to §3.5, RFC 8037 §3.1)."""
     try:
         if algorithm in CURVES:
             _, curve, digest = CURVES[algorithm]
@@ -89,6 +94,8 @@ def check(key, algorithm, signature, data):
                 raise Refused("the signature is not r and s")
             r, s = int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
             key.verify(utils.encode_dss_signature(r, s), data, ec.ECDSA(digest))
+        elif algorithm == EDDSA:
+            key.verify(signature, data)
         elif algorithm == "RS256":
             key.verify(signature, data, padding.PKCS1v15(), hashes.SHA256())
         else:

@@ -6,7 +6,7 @@ from jwcrypto import jwk, jwt
 
 from holdfast_testing import jws
 
-TYPES = {"ES256": "ec-p256", "ES384": "ec-p384", "RS256": "rsa-2048", "PS256": "rsa-2048"}
+TYPES = {"ES256": "ec-p256", "ES384": "ec-p384", "RS256": "rsa-2048", "PS256": "rsa-2048", "EdDSA": "ed25519"}
 
 
 def mint(daemon, key, audience="https://api.example.com", ttl=300, **more):

@@ -181,8 +181,22 @@ TEST(JwtFormat, TakesTheKeysOwnAlgorithmUnlessToldAnother) {
     EXPECT_THROW(told.algorithm_for(type), Error);
 }
 
+// RFC 8037 §3.1.
+TEST(JwtFormat, SaysEdDsaForAnEd25519KeyAndForNoOther) {
+  JwtRequest request = JwtRequest::parse(sample());
+  request.settle(KeyType::ed25519);
+  EXPECT_EQ(*request.facts().find("algorithm"), "EdDSA");
+  EXPECT_EQ(request.algorithm_for(KeyType::ed25519), Algorithm::eddsa);
+  const JwtRequest told = JwtRequest::parse(with("algorithm", "EdDSA"));
+  EXPECT_EQ(told.algorithm_for(KeyType::ed25519), Algorithm::eddsa);
+  for (const KeyType type : {KeyType::ec_p256, KeyType::rsa_2048, KeyType::hmac_sha256})
+    EXPECT_THROW(told.algorithm_for(type), Error);
+  EXPECT_THROW(JwtRequest::parse(with("algorithm", "ES256")).algorithm_for(KeyType::ed25519),
+               Error);
+}
+
 TEST(JwtFormat, RefusesOtherAlgorithms) {
-  for (const char* name : {"none", "HS256", "EdDSA", "es256", "ES512", ""})
+  for (const char* name : {"none", "HS256", "Ed25519", "es256", "ES512", ""})
     EXPECT_TRUE(complaint_of(with("algorithm", name)).starts_with("algorithm")) << name;
 }
 

@@ -252,7 +252,7 @@ typedef struct holdfast_jwt_request {
   const char* subject;
   const char* claims;    /* the text of a JSON object; sent as it is, so that no number changes */
   const char* typ;       /* "at+jwt" */
-  const char* algorithm; /* ES256, ES384, RS256, PS256; the key's own where left out */
+  const char* algorithm; /* ES256, ES384, RS256, PS256, EdDSA; the key's own where left out */
 } holdfast_jwt_request;
 #define HOLDFAST_JWT_REQUEST_INIT \
   { sizeof(holdfast_jwt_request), NULL, NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL }
