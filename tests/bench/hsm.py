@@ -58,7 +58,7 @@ class SlowHsm:
 
     @property
     def settings(self):
-        module = os.path.join(BUILD, "tests", "support", "libholdfast_hostile_module.so")
+        module = os.environ.get("HOLDFAST_HOSTILE_MODULE") or os.path.join(BUILD, "tests", "support", "libholdfast_hostile_module.so")
         return (
             f'backend = "pkcs11"\nmodule = "{module}"\nuri = "pkcs11:token=hostile"\npin_file = "{self.pin_file}"\n'
             f'writable = ["{self.folder}"]\nenvironment = {{ HOLDFAST_HOSTILE_FILE = "{self.faults}" }}'

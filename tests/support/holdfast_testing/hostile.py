@@ -4,7 +4,7 @@ import os
 
 from holdfast_testing import paths
 
-MODULE = os.path.join(paths.BUILD, "tests", "support", "libholdfast_hostile_module.so")
+MODULE = os.environ.get("HOLDFAST_HOSTILE_MODULE") or os.path.join(paths.BUILD, "tests", "support", "libholdfast_hostile_module.so")
 PIN = "7391"
 WELL_KNOWN = "pkcs11:object=well-known;type=private"  # a key that survives the module's process
 
