@@ -18,7 +18,7 @@ def pytest_configure(config):
 
 # The suites clear the TPM, which is not for a daemon to see that has keys in it; the units are looked at from their
 # installation on; the journal when all is done.
-ORDER = ["test_tpm", "test_units", "test_confinement", "test_callers", "test_credentials", "test_log"]
+ORDER = ["test_tpm", "test_units", "test_confinement", "test_callers", "test_credentials", "test_hsm", "test_log"]
 
 
 def pytest_collection_modifyitems(items):
