@@ -396,8 +396,9 @@ TEST_F(DeviceClient, AProcessThatBreaksTheProtocolIsReplaced) {
   const Wire unasked = encode(12345, Secret(Bytes(32)));
   const Wire garbage{'H', 'F', 9};
   const Wire wrong = encode(1, Removed{});
+  const Wire longer(kMostMessageBytes + 1);
   int expected = 0;
-  for (const Wire* bad : {&unasked, &garbage, &wrong}) {
+  for (const Wire* bad : {&unasked, &garbage, &wrong, &longer}) {
     auto client = make();
     auto [core, device] = make_pair_of_sockets();
     client->attach(std::move(core));
