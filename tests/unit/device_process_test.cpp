@@ -121,7 +121,7 @@ TEST_F(DeviceProcess, ACrashAnExitAndAnUnknownExceptionCostOnlyTheChild) {
 }
 
 TEST_F(DeviceProcess, AHangCostsOnlyTheChild) {
-  auto client = make({.sign = 200ms});
+  auto client = make({.sign = 1s});
   Child child;
   client->attach(child.link());
   ASSERT_TRUE(reach(*client, State::ready));

@@ -62,6 +62,16 @@ TEST(DeviceUnderWay, ADeadlineRunsFromWhenTheDeviceIsAtTheCommand) {
   EXPECT_TRUE(commands.is_overdue(kStart + 1901ms));
 }
 
+TEST(DeviceUnderWay, EachOfThoseAtWorkHasADeadlineOfItsOwn) {
+  UnderWay commands;
+  commands.describe(device(2, 2), kStart);
+  commands.add(command(1), kStart);
+  commands.add(command(2), kStart + 500ms);
+  commands.take(1, kMac, kStart + 900ms);
+  EXPECT_FALSE(commands.is_overdue(kStart + 1500ms));
+  EXPECT_TRUE(commands.is_overdue(kStart + 1501ms)) << "it began when it became the oldest";
+}
+
 TEST(DeviceUnderWay, ThoseBehindAreTheOnesThatTheDeviceIsNotAt) {
   UnderWay commands;
   commands.describe(device(4, 2), kStart);
