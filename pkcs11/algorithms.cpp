@@ -5,11 +5,6 @@
 namespace holdfast::pkcs11 {
 namespace {
 
-constexpr std::array kEcP256{Algorithm::es256};
-constexpr std::array kEcP384{Algorithm::es384};
-constexpr std::array kRsa{Algorithm::rs256, Algorithm::ps256};
-constexpr std::array kEd25519{Algorithm::eddsa};
-
 // Object identifiers in DER: prime256v1 and secp384r1 (RFC 5480 §2.1.1.1), id-Ed25519 (RFC 8410 §3).
 constexpr std::array<std::uint8_t, 10> kP256Oid{0x06, 0x08, 0x2A, 0x86, 0x48,
                                                 0xCE, 0x3D, 0x03, 0x01, 0x07};
@@ -22,23 +17,6 @@ constexpr std::array<std::uint8_t, 19> kSha256Info{0x30, 0x31, 0x30, 0x0D, 0x06,
                                                    0x01, 0x05, 0x00, 0x04, 0x20};
 
 }  // namespace
-
-std::span<const Algorithm> algorithms_of(KeyType type) {
-  switch (type) {
-    case KeyType::ec_p256:
-      return kEcP256;
-    case KeyType::ec_p384:
-      return kEcP384;
-    case KeyType::rsa_2048:
-    case KeyType::rsa_3072:
-      return kRsa;
-    case KeyType::ed25519:
-      return kEd25519;
-    case KeyType::hmac_sha256:
-      return {};
-  }
-  return {};
-}
 
 CK_MECHANISM_TYPE mechanism_of(Algorithm algorithm) {
   switch (algorithm) {

@@ -3,7 +3,7 @@
 
 #include <p11-kit/pkcs11.h>
 
-#include <span>
+#include <array>
 
 #include "daemon/key/backend.h"
 
@@ -11,9 +11,6 @@ namespace holdfast::pkcs11 {
 
 inline constexpr std::array kTypes{KeyType::ec_p256,  KeyType::ec_p384,     KeyType::rsa_2048,
                                    KeyType::rsa_3072, KeyType::hmac_sha256, KeyType::ed25519};
-
-// What a key of `type` signs with; nothing for HMAC.
-std::span<const Algorithm> algorithms_of(KeyType type);
 
 CK_MECHANISM_TYPE mechanism_of(Algorithm algorithm);
 CK_MECHANISM_TYPE generation_of(KeyType type);  // not for HMAC

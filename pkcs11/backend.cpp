@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "daemon/base/openssl.h"
+#include "daemon/key/demands.h"
 #include "daemon/key/pkcs8.h"
+#include "daemon/key/verify.h"
 #include "pkcs11/algorithms.h"
 #include "pkcs11/enrol.h"
 #include "pkcs11/error.h"
@@ -16,25 +18,6 @@
 
 namespace holdfast::pkcs11 {
 namespace {
-
-constexpr std::size_t kLongestSecret = 128;
-constexpr std::size_t kMostLinks = 8;
-constexpr std::size_t kLongestMessage = 1024;
-
-[[noreturn]] void refuse(std::string detail) {
-  throw Error(ErrorKind::invalid_request, std::move(detail));
-}
-
-void demand_size(Algorithm algorithm, ByteView digest) {
-  if (algorithm == Algorithm::eddsa) {
-    if (digest.size() > kMostEddsaMessageBytes)
-      refuse("a message for EdDSA has at most " + std::to_string(kMostEddsaMessageBytes) +
-             " bytes");
-  } else if (digest.size() != digest_bytes(algorithm)) {
-    refuse("the digest for " + std::string(to_string(algorithm)) + " has " +
-           std::to_string(digest_bytes(algorithm)) + " bytes");
-  }
-}
 
 class Pkcs11Backend final : public Backend, public Enroller {
  public:
@@ -62,9 +45,6 @@ class Pkcs11Backend final : public Backend, public Enroller {
   EnrolledKey enrol(std::string_view uri) override;
 
  private:
-  void demand(KeyType type) const;
-  void demand(Algorithm algorithm) const;
-  bool has(Algorithm algorithm) const;
   template <class Make>
   DeviceKey make(CK_OBJECT_CLASS object_class, Make&& make);
   void create_object(Template made);
@@ -78,23 +58,6 @@ class Pkcs11Backend final : public Backend, public Enroller {
   Objects objects_;
   Signer signer_;
 };
-
-void Pkcs11Backend::demand(KeyType type) const {
-  if (std::find(device_.types.begin(), device_.types.end(), type) == device_.types.end())
-    throw Error(ErrorKind::unsupported,
-                "this token can't hold a key of type " + std::string(to_string(type)));
-}
-
-bool Pkcs11Backend::has(Algorithm algorithm) const {
-  const auto& known = device_.algorithms;
-  return std::find(known.begin(), known.end(), algorithm) != known.end();
-}
-
-void Pkcs11Backend::demand(Algorithm algorithm) const {
-  if (!has(algorithm))
-    throw Error(ErrorKind::unsupported,
-                "this token does not sign with " + std::string(to_string(algorithm)));
-}
 
 // `make` makes the key under an id that is new, and says its public part. What is half made is cleaned up.
 template <class Make>
@@ -116,10 +79,10 @@ DeviceKey Pkcs11Backend::make(CK_OBJECT_CLASS object_class, Make&& make) {
 // by a caller.
 void Pkcs11Backend::prove(const DeviceKey& key, KeyType type) {
   for (const Algorithm algorithm : algorithms_of(type)) {
-    if (!has(algorithm)) continue;
-    const Bytes message = random_bytes(32);
-    if (!verifies(key.public_key, algorithm, message,
-                  Backend::sign(key.object, algorithm, to_sign(algorithm, message))))
+    if (std::ranges::find(device_.algorithms, algorithm) == device_.algorithms.end()) continue;
+    const Bytes input = random_bytes(algorithm == Algorithm::eddsa ? 32 : digest_bytes(algorithm));
+    if (!Verifier().verifies(key.public_key, algorithm, input,
+                             Backend::sign(key.object, algorithm, input)))
       throw_broken("C_Sign", "a signature that the key's public part does not verify");
     return;
   }
@@ -129,10 +92,7 @@ void Pkcs11Backend::prove(const DeviceKey& key, KeyType type) {
 
 // PKCS #11 v3.0 §5.14.2.
 DeviceKey Pkcs11Backend::create(KeyType type) {
-  if (type == KeyType::hmac_sha256)
-    throw Error(ErrorKind::unsupported,
-                "an hmac-sha256 key can only be imported: nobody could share a made one");
-  demand(type);
+  demand_makable(device_, type);
   return make(CKO_PRIVATE_KEY, [&](Bytes object, ByteView id) {
     DeviceKey key{std::move(object), {}};
     sessions_.run("C_GenerateKeyPair", [&](const Sessions::Use& use) {
@@ -164,8 +124,8 @@ void Pkcs11Backend::create_object(Template made) {
 }
 
 DeviceKey Pkcs11Backend::import_secret(const Secret& secret) {
-  if (secret.empty() || secret.size() > kLongestSecret) refuse("a secret has 1 to 128 bytes");
-  demand(KeyType::hmac_sha256);
+  demand_size(secret);
+  demand_type(device_, KeyType::hmac_sha256);
   return make(CKO_SECRET_KEY, [&](Bytes object, ByteView id) {
     create_object(secret_template(secret, id));
     mac(object, {Bytes(1)});  // judges its attributes too
@@ -175,7 +135,7 @@ DeviceKey Pkcs11Backend::import_secret(const Secret& secret) {
 
 DeviceKey Pkcs11Backend::import_private_key(KeyType type, const Secret& pkcs8) {
   EvpPkey pair = private_key_of(type, pkcs8);
-  demand(type);
+  demand_type(device_, type);
   return make(CKO_PRIVATE_KEY, [&](Bytes object, ByteView id) {
     create_object(imported_template(type, pair.get(), id));
     DeviceKey key{std::move(object), checked(type, std::move(pair)).value()};
@@ -200,17 +160,14 @@ EnrolledKey Pkcs11Backend::enrol(std::string_view uri) {
 
 Bytes Pkcs11Backend::sign(ByteView object, Algorithm algorithm, ByteView digest,
                           const Meanwhile& meanwhile) {
-  demand(algorithm);
+  demand_algorithm(device_, algorithm);
   demand_size(algorithm, digest);
   Signing signing(algorithm, digest);
   Bytes signature;
   signer_.sign(
       object, signing.mechanism(), signing.input(),
       [&](KeyType type) {
-        const auto signs = algorithms_of(type);
-        if (std::find(signs.begin(), signs.end(), algorithm) == signs.end())
-          refuse("a key of type " + std::string(to_string(type)) + " does not sign with " +
-                 std::string(to_string(algorithm)));
+        demand_signs(type, algorithm);
         signature.resize(signature_bytes(type, algorithm));
         return std::span(signature);
       },
@@ -220,17 +177,13 @@ Bytes Pkcs11Backend::sign(ByteView object, Algorithm algorithm, ByteView digest,
 
 // Only the first link needs the key; the others are keyed with a result, and software is as good there.
 Secret Pkcs11Backend::mac(ByteView object, const std::vector<Bytes>& chain) {
-  if (chain.empty() || chain.size() > kMostLinks) refuse("a chain has 1 to 8 messages");
-  for (const Bytes& message : chain)
-    if (message.size() > kLongestMessage) refuse("a message of a chain has at most 1024 bytes");
+  demand_sizes(chain);
   Secret link(sizeof(Sha256));
   CK_MECHANISM mechanism{CKM_SHA256_HMAC, nullptr, 0};
   signer_.sign(
       object, &mechanism, chain.front(),
       [&](KeyType type) {
-        if (type != KeyType::hmac_sha256)
-          refuse("a key of type " + std::string(to_string(type)) +
-                 " makes no message authentication code");
+        demand_makes_macs(type);
         return link.writable();
       },
       [] {});

@@ -5,7 +5,6 @@
 #include <openssl/err.h>
 #include <openssl/param_build.h>
 #include <openssl/params.h>
-#include <openssl/rsa.h>
 
 #include <algorithm>
 #include <memory>
@@ -90,11 +89,6 @@ std::optional<Bytes> from_certificate(KeyType type, const Attributes& object) {
   return checked(type, EvpPkey(X509_get_pubkey(certificate.get())));
 }
 
-const EVP_MD* digest_of(Algorithm algorithm) {
-  if (algorithm == Algorithm::eddsa) return nullptr;
-  return algorithm == Algorithm::es384 ? EVP_sha384() : EVP_sha256();
-}
-
 }  // namespace
 
 std::optional<Bytes> from_point(KeyType type, ByteView point) {
@@ -154,33 +148,6 @@ std::optional<Bytes> public_key_of(const CK_FUNCTION_LIST& functions, CK_SESSION
   for (const CK_OBJECT_HANDLE object : beside(CKO_CERTIFICATE))
     if (auto der = from_certificate(type, {functions, session, object})) return der;
   return std::nullopt;
-}
-
-Bytes to_sign(Algorithm algorithm, ByteView message) {
-  if (algorithm == Algorithm::eddsa) return {message.begin(), message.end()};
-  Bytes digest(digest_bytes(algorithm));
-  if (EVP_Digest(message.data(), message.size(), digest.data(), nullptr, digest_of(algorithm),
-                 nullptr) != 1)
-    throw_openssl("EVP_Digest");
-  return digest;
-}
-
-bool verifies(ByteView public_key, Algorithm algorithm, ByteView message, ByteView signature) {
-  const EvpPkey key = public_key_from_spki(public_key);
-  const bool ecdsa = algorithm == Algorithm::es256 || algorithm == Algorithm::es384;
-  const Bytes form =
-      ecdsa ? ecdsa_raw_to_der(signature) : Bytes(signature.begin(), signature.end());
-  const EvpMdCtx context(EVP_MD_CTX_new());
-  EVP_PKEY_CTX* parameters = nullptr;
-  const bool ready = EVP_DigestVerifyInit(context.get(), &parameters, digest_of(algorithm), nullptr,
-                                          key.get()) == 1 &&
-                     (algorithm != Algorithm::ps256 ||
-                      (EVP_PKEY_CTX_set_rsa_padding(parameters, RSA_PKCS1_PSS_PADDING) == 1 &&
-                       EVP_PKEY_CTX_set_rsa_pss_saltlen(parameters, RSA_PSS_SALTLEN_DIGEST) == 1));
-  const bool good = ready && EVP_DigestVerify(context.get(), form.data(), form.size(),
-                                              message.data(), message.size()) == 1;
-  ERR_clear_error();
-  return good;
 }
 
 }  // namespace holdfast::pkcs11

@@ -22,10 +22,4 @@ std::optional<Bytes> checked(KeyType type, EvpPkey key);
 std::optional<Bytes> public_key_of(const CK_FUNCTION_LIST& functions, CK_SESSION_HANDLE session,
                                    CK_OBJECT_HANDLE key, KeyType type, ByteView id);
 
-// A signature of Backend::sign()'s form over the digest of `message`, or over the message for EdDSA.
-bool verifies(ByteView public_key, Algorithm algorithm, ByteView message, ByteView signature);
-
-// What sign() gets for this message.
-Bytes to_sign(Algorithm algorithm, ByteView message);
-
 }  // namespace holdfast::pkcs11

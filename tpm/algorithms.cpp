@@ -1,36 +1,11 @@
 #include "tpm/algorithms.h"
 
-#include <array>
 #include <string>
 
 #include "daemon/base/error.h"
 #include "tpm/public_area.h"
 
 namespace holdfast::tpm {
-namespace {
-
-constexpr std::array kEcP256{Algorithm::es256};
-constexpr std::array kEcP384{Algorithm::es384};
-constexpr std::array kRsa{Algorithm::rs256, Algorithm::ps256};
-
-}  // namespace
-
-std::span<const Algorithm> algorithms_of(KeyType type) {
-  switch (type) {
-    case KeyType::ec_p256:
-      return kEcP256;
-    case KeyType::ec_p384:
-      return kEcP384;
-    case KeyType::rsa_2048:
-    case KeyType::rsa_3072:
-      return kRsa;
-    case KeyType::hmac_sha256:
-    case KeyType::ed25519:
-      return {};
-  }
-  return {};
-}
-
 TPMT_SIG_SCHEME signature_scheme(Algorithm algorithm) {
   TPMT_SIG_SCHEME scheme{};
   scheme.details.any.hashAlg = algorithm == Algorithm::es384 ? TPM2_ALG_SHA384 : TPM2_ALG_SHA256;

@@ -3,14 +3,9 @@
 
 #include <tss2/tss2_tpm2_types.h>
 
-#include <span>
-
 #include "daemon/key/backend.h"
 
 namespace holdfast::tpm {
-
-// What a key of `type` signs with; nothing for HMAC.
-std::span<const Algorithm> algorithms_of(KeyType type);
 
 TPMT_SIG_SCHEME signature_scheme(Algorithm algorithm);
 

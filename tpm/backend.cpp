@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "daemon/base/openssl.h"
+#include "daemon/key/demands.h"
 #include "tpm/algorithms.h"
 #include "tpm/duplicate.h"
 #include "tpm/handles.h"
@@ -19,14 +20,7 @@
 namespace holdfast::tpm {
 namespace {
 
-constexpr std::size_t kLongestSecret = 128;
 constexpr std::size_t kHmacBlock = 64;  // FIPS 180-4 §1, SHA-256
-constexpr std::size_t kMostLinks = 8;
-constexpr std::size_t kLongestMessage = 1024;  // also TPM2_MAX_DIGEST_BUFFER
-
-[[noreturn]] void refuse(std::string detail) {
-  throw Error(ErrorKind::invalid_request, std::move(detail));
-}
 
 template <class Buffer>
 void fill(Buffer& out, ByteView bytes) {
@@ -71,7 +65,6 @@ class TpmBackend final : public Backend {
     flush_leftovers(esys.get());
     return esys;
   }
-  void demand(KeyType type) const;
   void demand(Algorithm algorithm) const;
   Bytes new_auth_if_any() const { return session_.always() ? new_auth() : Bytes(); }
   DeviceKey seal(KeyType type, TPM2B_SENSITIVE_CREATE& sensitive);
@@ -85,22 +78,14 @@ class TpmBackend final : public Backend {
   Objects objects_;
 };
 
-void TpmBackend::demand(KeyType type) const {
-  if (std::find(device_.types.begin(), device_.types.end(), type) == device_.types.end())
-    throw Error(ErrorKind::unsupported,
-                "this TPM can't hold a key of type " + std::string(to_string(type)));
-}
-
 void TpmBackend::demand(Algorithm algorithm) const {
   const auto& known = device_.algorithms;
-  if (std::find(known.begin(), known.end(), algorithm) != known.end()) return;
-  if (algorithm == Algorithm::ps256)
+  if (algorithm == Algorithm::ps256 && std::ranges::find(known, algorithm) == known.end())
     throw Error(
         ErrorKind::unsupported,
         "this TPM does not sign PS256: it makes no RSA-PSS signature, or one with another salt "
         "than RFC 7518 §3.5 demands; use RS256 or an EC key");
-  throw Error(ErrorKind::unsupported,
-              "this TPM does not sign with " + std::string(to_string(algorithm)));
+  demand_algorithm(device_, algorithm);
 }
 
 DeviceKey TpmBackend::made(const TPM2B_PUBLIC& area, const TPM2B_PRIVATE& wrapped,
@@ -133,17 +118,14 @@ DeviceKey TpmBackend::seal(KeyType type, TPM2B_SENSITIVE_CREATE& sensitive) {
 }
 
 DeviceKey TpmBackend::create(KeyType type) {
-  if (type == KeyType::hmac_sha256)
-    throw Error(ErrorKind::unsupported,
-                "an hmac-sha256 key can only be imported: nobody could share a made one");
-  demand(type);
+  demand_makable(device_, type);
   Zeroed<TPM2B_SENSITIVE_CREATE> sensitive;
   return seal(type, sensitive.value);
 }
 
 DeviceKey TpmBackend::import_secret(const Secret& secret) {
-  if (secret.empty() || secret.size() > kLongestSecret) refuse("a secret has 1 to 128 bytes");
-  demand(KeyType::hmac_sha256);
+  demand_size(secret);
+  demand_type(device_, KeyType::hmac_sha256);
 
   Zeroed<TPM2B_SENSITIVE_CREATE> sensitive;
   if (secret.size() <= kHmacBlock) {
@@ -168,7 +150,7 @@ DeviceKey TpmBackend::import_secret(const Secret& secret) {
 DeviceKey TpmBackend::import_private_key(KeyType type, const Secret& pkcs8) {
   Bytes auth = new_auth_if_any();
   const Sensitive key(type, pkcs8, auth);
-  demand(type);
+  demand_type(device_, type);
   const Duplicate duplicate =
       wrap(srk_.public_area, name_of(key.public_area), key.private_area.value);
 
@@ -189,14 +171,9 @@ Bytes TpmBackend::sign(ByteView object, Algorithm algorithm, ByteView digest,
                        const Meanwhile& meanwhile) {
   demand(algorithm);
   const TPMT_SIG_SCHEME scheme = signature_scheme(algorithm);
-  if (digest.size() != digest_bytes(algorithm))
-    refuse("the digest for " + std::string(to_string(algorithm)) + " has " +
-           std::to_string(digest_bytes(algorithm)) + " bytes");
+  demand_size(algorithm, digest);
   const Objects::Loaded key = objects_.use(object, meanwhile);
-  const auto signs = algorithms_of(key.type);
-  if (std::find(signs.begin(), signs.end(), algorithm) == signs.end())
-    refuse("a key of type " + std::string(to_string(key.type)) + " does not sign with " +
-           std::string(to_string(algorithm)));
+  demand_signs(key.type, algorithm);
 
   TPM2B_DIGEST input{};
   fill(input, digest);
@@ -220,13 +197,9 @@ Bytes TpmBackend::sign(ByteView object, Algorithm algorithm, ByteView digest,
 // Only the first link needs the key; the others are keyed with a result, and software is as good
 // there.
 Secret TpmBackend::mac(ByteView object, const std::vector<Bytes>& chain) {
-  if (chain.empty() || chain.size() > kMostLinks) refuse("a chain has 1 to 8 messages");
-  for (const Bytes& message : chain)
-    if (message.size() > kLongestMessage) refuse("a message of a chain has at most 1024 bytes");
+  demand_sizes(chain);
   const Objects::Loaded key = objects_.use(object);
-  if (key.type != KeyType::hmac_sha256)
-    refuse("a key of type " + std::string(to_string(key.type)) +
-           " makes no message authentication code");
+  demand_makes_macs(key.type);
 
   TPM2B_MAX_BUFFER input{};
   fill(input, chain.front());

@@ -10,7 +10,7 @@ Link::Link(boost::asio::io_context& loop, Received received, Closed closed)
     : socket_(loop),
       received_(std::move(received)),
       closed_(std::move(closed)),
-      buffer_(kMostMessageBytes) {}
+      buffer_(kBufferBytes) {}
 
 std::shared_ptr<Link> Link::open(boost::asio::io_context& loop, UniqueFd socket, Received received,
                                  Closed closed) {
@@ -45,11 +45,10 @@ void Link::wait() {
 void Link::drain() {
   while (socket_.is_open()) {
     const ssize_t size =
-        ::recv(socket_.native_handle(), buffer_.data(), buffer_.size(), MSG_DONTWAIT | MSG_TRUNC);
+        ::recv(socket_.native_handle(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && errno == EAGAIN) return wait();
-    // A message that does not fit breaks the protocol: no better than a dead process.
-    if (size <= 0 || static_cast<std::size_t>(size) > buffer_.size()) {
+    if (size <= 0) {
       close();
       return closed_();
     }

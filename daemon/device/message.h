@@ -20,6 +20,8 @@
 namespace holdfast::device {
 
 inline constexpr std::size_t kMostMessageBytes = 65536;
+// What a message is received into. One byte more, so that decoding refuses what is longer.
+inline constexpr std::size_t kBufferBytes = kMostMessageBytes + 1;
 inline constexpr std::size_t kMostObjectBytes = 16384;
 inline constexpr std::size_t kMostSecretBytes = 128;
 inline constexpr std::size_t kMostChainLinks = 8;

@@ -1,7 +1,6 @@
 #include "daemon/device/server.h"
 
 #include <poll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -119,25 +118,15 @@ class Server {
   }
 
   void receive() {
-    buffer_.resize(kMostMessageBytes);
-    const ssize_t size =
-        ::recv(link_.get(), buffer_.data(), buffer_.size(), MSG_DONTWAIT | MSG_TRUNC);
-    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    if (size <= 0 || static_cast<std::size_t>(size) > buffer_.size()) return link_.reset();
-    const ByteView wire(buffer_.data(), static_cast<std::size_t>(size));
-    try {
-      const Message<Command> command = decode_command(wire);
-      cleanse(buffer_.data(), wire.size());
-      // Only a signature says when the device is at work.
-      if (!std::holds_alternative<Sign>(command.body)) send_owed();
-      Wire reply = encode(command.id, answer(command.body));
-      send_owed();
-      owed_ = std::move(reply);
-    } catch (const Error& error) {
-      // The core is trusted, so this is a defect: a closed link shows it, an answer would hide it.
-      log::error("device_protocol", {{"error", error.what()}});
-      link_.reset();
-    }
+    const auto wire = receive_packet(link_.get(), buffer_);
+    if (!wire) return link_.reset();
+    const Message<Command> command = decode_command(*wire);
+    cleanse(buffer_.data(), wire->size());
+    // Only a signature says when the device is at work.
+    if (!std::holds_alternative<Sign>(command.body)) send_owed();
+    Wire reply = encode(command.id, answer(command.body));
+    send_owed();
+    owed_ = std::move(reply);
   }
 
   Answer answer(const Command& command) {
@@ -157,11 +146,8 @@ class Server {
   void send(const Wire& wire) {
     send_owed();
     if (!link_ || send_packet(link_.get(), wire)) return;
-    // Its number may not become another file's while workers use it.
-    if (workers_)
-      ::shutdown(link_.get(), SHUT_RDWR);
-    else
-      link_.reset();
+    // Its number may not become another file's while workers use it, who find it closed themselves.
+    if (!workers_) link_.reset();
   }
 
   int control_;
@@ -174,7 +160,7 @@ class Server {
   bool is_another_ = false;
   milliseconds retry_ = kFirstRetry;
   Clock::time_point next_try_;
-  Wire buffer_;
+  Wire buffer_ = Wire(kBufferBytes);
   Wire owed_;  // the last answer: the next command goes to the device before it
   std::optional<Workers> workers_;  // in place of receive(), once the device can do several at once
 };

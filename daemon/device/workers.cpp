@@ -7,7 +7,6 @@
 #include <optional>
 
 #include "daemon/base/error.h"
-#include "daemon/base/log.h"
 #include "daemon/device/execute.h"
 #include "daemon/device/packet.h"
 
@@ -46,11 +45,12 @@ std::string Workers::take_loss() {
   eventfd_t ignored = 0;
   ::eventfd_read(lost_fd_.get(), &ignored);
   const std::lock_guard lock(loss_mutex_);
+  if (defect_) std::rethrow_exception(defect_);
   return loss_;
 }
 
 void Workers::work(int link) {
-  Wire buffer(kMostMessageBytes);
+  Wire buffer(kBufferBytes);
   try {
     while (!leaving_) {
       const auto wire = receive_packet(link, buffer);
@@ -59,10 +59,10 @@ void Workers::work(int link) {
       cleanse(buffer.data(), wire->size());
       if (!send_packet(link, encode(command.id, answer(link, command.body)))) return;
     }
-  } catch (const Error& error) {
-    // The core is trusted, so this is a defect: a closed link shows it, an answer would hide it.
-    log::error("device_protocol", {{"error", error.what()}});
-    ::shutdown(link, SHUT_RDWR);
+  } catch (const Error&) {
+    const std::lock_guard lock(loss_mutex_);
+    defect_ = std::current_exception();
+    ::eventfd_write(lost_fd_.get(), 1);
   }
 }
 

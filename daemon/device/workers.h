@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <exception>
 #include <mutex>
 #include <shared_mutex>
 #include <string>
@@ -35,7 +36,7 @@ class Workers {
   void use(Backend* backend, std::string reason);
 
   // Readable once a command found that the device has to be opened again. The core was told, and nothing
-  // more is asked of the device until use().
+  // more is asked of the device until use(). take_loss() throws where the link failed instead, as serve() does.
   int lost_fd() const { return lost_fd_.get(); }
   std::string take_loss();
 
@@ -58,6 +59,7 @@ class Workers {
   std::mutex loss_mutex_;
   std::atomic<bool> is_lost_ = false;
   std::string loss_;
+  std::exception_ptr defect_;
 };
 
 }  // namespace holdfast::device

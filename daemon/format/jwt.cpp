@@ -57,24 +57,6 @@ std::optional<Algorithm> read_algorithm(Fields& fields) {
   return algorithm;
 }
 
-// What a key of this type signs with; the first one unless the caller says another.
-std::vector<Algorithm> algorithms_of(KeyType type) {
-  switch (type) {
-    case KeyType::ec_p256:
-      return {Algorithm::es256};
-    case KeyType::ec_p384:
-      return {Algorithm::es384};
-    case KeyType::rsa_2048:
-    case KeyType::rsa_3072:
-      return {Algorithm::rs256, Algorithm::ps256};
-    case KeyType::ed25519:
-      return {Algorithm::eddsa};  // RFC 8037 §3.1
-    case KeyType::hmac_sha256:
-      break;
-  }
-  return {};
-}
-
 std::int64_t numeric_date(SystemTime time) {  // RFC 7519 §2
   return std::chrono::floor<seconds>(time).time_since_epoch().count();
 }

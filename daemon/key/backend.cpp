@@ -23,6 +23,11 @@ constexpr std::array<std::pair<Algorithm, std::string_view>, 5> kAlgorithms{{
     {Algorithm::eddsa, "EdDSA"},
 }};
 
+constexpr std::array kEcP256{Algorithm::es256};
+constexpr std::array kEcP384{Algorithm::es384};
+constexpr std::array kRsa{Algorithm::rs256, Algorithm::ps256};
+constexpr std::array kEd25519{Algorithm::eddsa};  // RFC 8037 §3.1
+
 template <class Table, class Value>
 std::string_view name_of(const Table& table, Value value) noexcept {
   for (const auto& [entry, name] : table)
@@ -64,6 +69,23 @@ std::size_t digest_bytes(Algorithm algorithm) noexcept {
       return 0;
   }
   return 0;
+}
+
+std::span<const Algorithm> algorithms_of(KeyType type) noexcept {
+  switch (type) {
+    case KeyType::ec_p256:
+      return kEcP256;
+    case KeyType::ec_p384:
+      return kEcP384;
+    case KeyType::rsa_2048:
+    case KeyType::rsa_3072:
+      return kRsa;
+    case KeyType::ed25519:
+      return kEd25519;
+    case KeyType::hmac_sha256:
+      return {};
+  }
+  return {};
 }
 
 }  // namespace holdfast

@@ -12,6 +12,7 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,6 +32,9 @@ std::string_view to_string(Algorithm algorithm) noexcept;  // "ES256"
 std::optional<Algorithm> algorithm_from(std::string_view text) noexcept;
 std::size_t digest_bytes(
     Algorithm algorithm) noexcept;  // 32 or 48; 0 for eddsa, which takes the message
+
+// What a key of this type signs with, what it signs with by itself first; nothing for HMAC.
+std::span<const Algorithm> algorithms_of(KeyType type) noexcept;
 
 // Of a message that eddsa signs as a whole: with its key it fits one message to the device process.
 inline constexpr std::size_t kMostEddsaMessageBytes = 49152 - 1024;

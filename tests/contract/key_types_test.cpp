@@ -13,12 +13,6 @@ namespace {
 constexpr std::array kAsymmetric{KeyType::ec_p256, KeyType::ec_p384, KeyType::rsa_2048,
                                  KeyType::rsa_3072};
 
-std::vector<Algorithm> algorithms_of(KeyType type) {
-  if (type == KeyType::ec_p256) return {Algorithm::es256};
-  if (type == KeyType::ec_p384) return {Algorithm::es384};
-  return {Algorithm::rs256, Algorithm::ps256};
-}
-
 std::size_t signature_bytes(KeyType type) {
   if (type == KeyType::ec_p256) return 64;
   if (type == KeyType::ec_p384) return 96;

