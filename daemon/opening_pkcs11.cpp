@@ -60,6 +60,11 @@ bool would_repeat(const Error& error) {
   return error.kind() == ErrorKind::invalid_request || error.where() == "C_Login";
 }
 
+[[noreturn]] void end(std::string_view why) {
+  log::warning(why, {{"done", "ending, to be started anew"}});
+  std::_Exit(0);
+}
+
 }  // namespace
 
 Opening opening_of_pkcs11(const Arguments& arguments) {
@@ -83,17 +88,14 @@ Opening opening_of_pkcs11(const Arguments& arguments) {
           return pkcs11::open({.module = arguments.module,
                                .uri = arguments.uri,
                                .pin = pin->pin.clone(),
-                               .sessions = arguments.parallel});
+                               .sessions = arguments.parallel,
+                               .beyond_help = [] { end("device_fails_each_command"); }});
         } catch (const Error& error) {
           if (error.where() == "C_Login") refusal = error;
           throw;
         }
       },
-      kPatience, would_repeat,
-      [] {
-        log::warning("device_not_opened_for_long", {{"done", "ending, to be started anew"}});
-        std::_Exit(0);
-      });
+      kPatience, would_repeat, [] { end("device_not_opened_for_long"); });
   return opening;
 }
 

@@ -36,13 +36,26 @@ void demand_size(Algorithm algorithm, ByteView digest) {
   }
 }
 
+// What a module says of a key type that it does not take (yubihsm_pkcs11 takes CKK_SHA256_HMAC alone).
+bool refuses_key_type(const Error& error) noexcept {
+  switch (error.native_code()) {
+    case CKR_ATTRIBUTE_VALUE_INVALID:
+    case CKR_KEY_TYPE_INCONSISTENT:
+    case CKR_MECHANISM_INVALID:
+    case CKR_TEMPLATE_INCONSISTENT:
+      return true;
+    default:
+      return false;
+  }
+}
+
 class Pkcs11Backend final : public Backend, public Enroller {
  public:
   explicit Pkcs11Backend(const Settings& settings)
       : token_(find_token(Module::load(settings.module), settings.uri)),
         device_(probe(token_)),
         login_(token_, settings.pin),
-        sessions_(token_, login_, settings.sessions),
+        sessions_(token_, login_, settings.sessions, settings.beyond_help),
         objects_(token_, login_),
         signer_(token_, login_, sessions_, objects_) {
     device_.parallel = sessions_.parallel();
@@ -68,6 +81,7 @@ class Pkcs11Backend final : public Backend, public Enroller {
   template <class Make>
   DeviceKey make(CK_OBJECT_CLASS object_class, Make&& make);
   void create_object(Template made);
+  void create_secret(const Secret& secret, ByteView id);
   void prove(const DeviceKey& key, KeyType type);
   void destroy(ByteView id);
 
@@ -163,11 +177,20 @@ void Pkcs11Backend::create_object(Template made) {
   });
 }
 
+void Pkcs11Backend::create_secret(const Secret& secret, ByteView id) {
+  try {
+    create_object(secret_template(secret, CKK_GENERIC_SECRET, id));
+  } catch (const Error& error) {
+    if (!refuses_key_type(error)) throw;
+    create_object(secret_template(secret, CKK_SHA256_HMAC, id));
+  }
+}
+
 DeviceKey Pkcs11Backend::import_secret(const Secret& secret) {
   if (secret.empty() || secret.size() > kLongestSecret) refuse("a secret has 1 to 128 bytes");
   demand(KeyType::hmac_sha256);
   return make(CKO_SECRET_KEY, [&](Bytes object, ByteView id) {
-    create_object(secret_template(secret, id));
+    create_secret(secret, id);
     mac(object, {Bytes(1)});  // judges its attributes too
     return DeviceKey{std::move(object), {}};
   });

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -16,6 +17,9 @@ struct Settings {
   std::string uri;             // of the token (RFC 7512 §2.3): "pkcs11:token=holdfast;serial=…"
   Secret pin;                  // the user's; empty: not logged in
   std::uint32_t sessions = 0;  // at most; 0: as many as suit the machine and the token
+  // Called, from any thread, where the token answers questions and fails one command after the other: for some
+  // modules only a new process helps. If it returns, the device has to be opened again.
+  std::function<void()> beyond_help = [] {};
 };
 
 // Loads the module, once in a process and never unloaded, finds the token and logs in. The backend is also an
