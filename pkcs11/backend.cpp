@@ -12,6 +12,7 @@
 #include "pkcs11/public_key.h"
 #include "pkcs11/sessions.h"
 #include "pkcs11/signer.h"
+#include "pkcs11/stranger.h"
 #include "pkcs11/templates.h"
 
 namespace holdfast::pkcs11 {
@@ -51,10 +52,10 @@ bool refuses_key_type(const Error& error) noexcept {
 
 class Pkcs11Backend final : public Backend, public Enroller {
  public:
-  explicit Pkcs11Backend(const Settings& settings)
-      : token_(find_token(Module::load(settings.module), settings.uri)),
-        device_(probe(token_)),
-        login_(token_, settings.pin),
+  Pkcs11Backend(const Settings& settings, Token token, DeviceDescription device)
+      : token_(std::move(token)),
+        device_(std::move(device)),
+        login_(token_, settings.pin, settings.mark, settings.name),
         sessions_(token_, login_, settings.sessions, settings.beyond_help),
         objects_(token_, login_),
         signer_(token_, login_, sessions_, objects_) {
@@ -277,7 +278,11 @@ void Pkcs11Backend::remove(ByteView object) {
 }  // namespace
 
 std::unique_ptr<Backend> open(const Settings& settings) {
-  return std::make_unique<Pkcs11Backend>(settings);
+  Token token = find_token(Module::load(settings.module), settings.uri);
+  DeviceDescription device = probe(token);
+  if (!settings.on_record.empty() && settings.on_record != device.parent_name)
+    return stranger(std::move(device), settings.name);
+  return std::make_unique<Pkcs11Backend>(settings, std::move(token), std::move(device));
 }
 
 }  // namespace holdfast::pkcs11
