@@ -107,7 +107,10 @@ class Core {
         audit::Writer::make(loop, config.state_dir + "/audit",
                             config.durability == config::Durability::fsync, kAuditPatience);
     service_.landlock = landlock;
-    service_.replace_device = [this](const std::string& name) { tell({{"overdue", name}}); };
+    service_.replace_device = [this](const std::string& name) {
+      tell_record(name);
+      tell({{"overdue", name}});
+    };
     service_.replace_caller = [this] { tell({{"caller_overdue", true}}); };
     for (const config::Device& device : config.devices) add_device(device);
     for (const auto& [name, key] : service_.catalogue.all())
@@ -135,6 +138,18 @@ class Core {
       admit(client, description);
     });
     service_.devices.emplace(device.name, std::move(client));
+    if (device.backend != "pkcs11") return;
+    service_.pin_marks.emplace(device.name,
+                               PinMark::at(service_.config.state_dir + "/pin-mark." + device.name));
+    tell_record(device.name);
+  }
+
+  // What an HSM's process has to know before it gives a PIN away.
+  void tell_record(const std::string& name) {
+    const auto mark = service_.pin_marks.find(name);
+    if (mark == service_.pin_marks.end()) return;
+    tell({{"record", name}, {"parent", service_.device_record.parent_of(name)}},
+         {mark->second.fd()});
   }
 
   // May this device be used? Not a software one unless allowed, not another than its keys were made
@@ -155,9 +170,11 @@ class Core {
           (description.backend == "pkcs11" ? std::string("the token is another")
                                            : std::string("its storage root key is another")) +
           " than the one on record: it was cleared or replaced; see docs/recovery.md, and "
-          "`holdfast device accept`");
+          "`holdfast device accept " +
+          client.name() + "`");
     if (record.knows(client.name())) return;
     record.set(client.name(), description.parent_name);
+    tell_record(client.name());
     asio::co_spawn(loop_, service_.audit->run([copy = record] { copy.save(); }),
                    [](const std::exception_ptr& failure) {
                      if (failure) log::error("device_record_not_saved", {});
@@ -264,9 +281,9 @@ class Core {
 
   // A supervisor that is gone or does not listen is no reason to fail a request: its end shows as an end
   // of file on the control socket.
-  void tell(const json::object& body) {
+  void tell(const json::object& body, std::initializer_list<int> descriptors = {}) {
     try {
-      device::send_control(control_.native_handle(), body);
+      device::send_control(control_.native_handle(), body, descriptors);
     } catch (const Error& error) {
       log::warning("supervisor_not_told", {{"why", error.what()}});
     }

@@ -52,6 +52,8 @@ int main(int argc, char** argv) {
   app.add_option("--uri", arguments.uri);
   app.add_option("--pin-file", arguments.pin_file);
   app.add_option("--pin-credential", arguments.pin_credential);
+  app.add_option("--on-record", arguments.on_record);
+  app.add_option("--pin-mark", arguments.pin_mark);
   app.add_option("--parallel", arguments.parallel);
   app.add_option("--writable", arguments.writable)->allow_extra_args(false);
   app.add_flag("--network", arguments.network);

@@ -16,6 +16,8 @@ struct Arguments {
   std::string name, backend, user, log_level = "info";
   std::string tcti, sessions = "auto";
   std::string module, uri, pin_file, pin_credential;
+  std::string on_record;  // the token that the device's keys are on; empty: not known yet
+  int pin_mark = -1;      // the descriptor of PinMark's file
   std::uint32_t parallel = 0;
   std::vector<std::string> writable;
   bool network = false;

@@ -60,6 +60,11 @@ bool would_repeat(const Error& error) {
   return error.kind() == ErrorKind::invalid_request || error.where() == "C_Login";
 }
 
+[[noreturn]] void end(std::string_view why) {
+  log::warning(why, {{"done", "ending, to be started anew"}});
+  std::_Exit(0);
+}
+
 }  // namespace
 
 Opening opening_of_pkcs11(const Arguments& arguments) {
@@ -70,30 +75,33 @@ Opening opening_of_pkcs11(const Arguments& arguments) {
   opening.files.write = arguments.writable;
   opening.files.tcp = arguments.network;
   const auto pin = std::make_shared<const Pin>(pin_of(arguments));
+  const auto mark = std::make_shared<const PinMark>(UniqueFd(arguments.pin_mark));
   opening.open = device::ending_after(
-      [pin, arguments, module_fault = fault_of_module(arguments.module),
+      [pin, mark, arguments, on_record = arguments.on_record,
+       module_fault = fault_of_module(arguments.module),
        refusal = std::optional<Error>()]() mutable -> std::unique_ptr<Backend> {
         if (pin->fault) throw *pin->fault;
         if (module_fault) throw *module_fault;
-        // Nor is the module touched again: what it does next (the token is gone, it crashes) would have a successor
-        // try, who does not know of the refusal.
+        // Nor is the module touched again.
         if (refusal) throw *refusal;
         demand_writable(arguments.writable);
         try {
-          return pkcs11::open({.module = arguments.module,
-                               .uri = arguments.uri,
-                               .pin = pin->pin.clone(),
-                               .sessions = arguments.parallel});
+          auto backend = pkcs11::open({.module = arguments.module,
+                                       .uri = arguments.uri,
+                                       .pin = pin->pin.clone(),
+                                       .sessions = arguments.parallel,
+                                       .name = arguments.name,
+                                       .on_record = on_record,
+                                       .mark = mark,
+                                       .beyond_help = [] { end("device_fails_each_command"); }});
+          on_record = backend->describe().parent_name;  // the first one's, where none was
+          return backend;
         } catch (const Error& error) {
           if (error.where() == "C_Login") refusal = error;
           throw;
         }
       },
-      kPatience, would_repeat,
-      [] {
-        log::warning("device_not_opened_for_long", {{"done", "ending, to be started anew"}});
-        std::_Exit(0);
-      });
+      kPatience, would_repeat, [] { end("device_not_opened_for_long"); });
   return opening;
 }
 

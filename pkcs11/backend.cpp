@@ -14,18 +14,32 @@
 #include "pkcs11/public_key.h"
 #include "pkcs11/sessions.h"
 #include "pkcs11/signer.h"
+#include "pkcs11/stranger.h"
 #include "pkcs11/templates.h"
 
 namespace holdfast::pkcs11 {
 namespace {
 
+// What a module says of a key type that it does not take (yubihsm_pkcs11 takes CKK_SHA256_HMAC alone).
+bool refuses_key_type(const Error& error) noexcept {
+  switch (error.native_code()) {
+    case CKR_ATTRIBUTE_VALUE_INVALID:
+    case CKR_KEY_TYPE_INCONSISTENT:
+    case CKR_MECHANISM_INVALID:
+    case CKR_TEMPLATE_INCONSISTENT:
+      return true;
+    default:
+      return false;
+  }
+}
+
 class Pkcs11Backend final : public Backend, public Enroller {
  public:
-  explicit Pkcs11Backend(const Settings& settings)
-      : token_(find_token(Module::load(settings.module), settings.uri)),
-        device_(probe(token_)),
-        login_(token_, settings.pin),
-        sessions_(token_, login_, settings.sessions),
+  Pkcs11Backend(const Settings& settings, Token token, DeviceDescription device)
+      : token_(std::move(token)),
+        device_(std::move(device)),
+        login_(token_, settings.pin, settings.mark, settings.name),
+        sessions_(token_, login_, settings.sessions, settings.beyond_help),
         objects_(token_, login_),
         signer_(token_, login_, sessions_, objects_) {
     device_.parallel = sessions_.parallel();
@@ -48,6 +62,7 @@ class Pkcs11Backend final : public Backend, public Enroller {
   template <class Make>
   DeviceKey make(CK_OBJECT_CLASS object_class, Make&& make);
   void create_object(Template made);
+  void create_secret(const Secret& secret, ByteView id);
   void prove(const DeviceKey& key, KeyType type);
   void destroy(ByteView id);
 
@@ -123,11 +138,20 @@ void Pkcs11Backend::create_object(Template made) {
   });
 }
 
+void Pkcs11Backend::create_secret(const Secret& secret, ByteView id) {
+  try {
+    create_object(secret_template(secret, CKK_GENERIC_SECRET, id));
+  } catch (const Error& error) {
+    if (!refuses_key_type(error)) throw;
+    create_object(secret_template(secret, CKK_SHA256_HMAC, id));
+  }
+}
+
 DeviceKey Pkcs11Backend::import_secret(const Secret& secret) {
   demand_size(secret);
   demand_type(device_, KeyType::hmac_sha256);
   return make(CKO_SECRET_KEY, [&](Bytes object, ByteView id) {
-    create_object(secret_template(secret, id));
+    create_secret(secret, id);
     mac(object, {Bytes(1)});  // judges its attributes too
     return DeviceKey{std::move(object), {}};
   });
@@ -207,7 +231,11 @@ void Pkcs11Backend::remove(ByteView object) {
 }  // namespace
 
 std::unique_ptr<Backend> open(const Settings& settings) {
-  return std::make_unique<Pkcs11Backend>(settings);
+  Token token = find_token(Module::load(settings.module), settings.uri);
+  DeviceDescription device = probe(token);
+  if (!settings.on_record.empty() && settings.on_record != device.parent_name)
+    return stranger(std::move(device), settings.name);
+  return std::make_unique<Pkcs11Backend>(settings, std::move(token), std::move(device));
 }
 
 }  // namespace holdfast::pkcs11

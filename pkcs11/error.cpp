@@ -111,6 +111,11 @@ Meaning meaning_of(CK_RV rv) noexcept {
 
 Recovery recovery_of(CK_RV rv) noexcept {
   switch (rv) {
+    case CKR_HOST_MEMORY:
+    case CKR_GENERAL_ERROR:
+    case CKR_FUNCTION_FAILED:
+    case CKR_FUNCTION_CANCELED:
+      return Recovery::question;
     case CKR_SESSION_HANDLE_INVALID:
     case CKR_SESSION_CLOSED:
       return Recovery::session;
@@ -136,6 +141,12 @@ void throw_rv(std::string_view where, CK_RV rv) {
   const Meaning meaning = meaning_of(rv);
   throw Error(meaning.kind, with_code(meaning.text, rv), std::string(where),
               static_cast<std::int64_t>(rv));
+}
+
+void throw_failed(std::string_view where, CK_RV rv) {
+  throw Error(ErrorKind::internal,
+              with_code("the command failed on the token, which answers all the same", rv),
+              std::string(where), static_cast<std::int64_t>(rv));
 }
 
 void check_rv(std::string_view where, CK_RV rv) {

@@ -16,6 +16,7 @@ std::string_view name_of(CK_RV rv) noexcept;
 // What may heal a failure. Each is tried once in a call; nothing else is ever repeated, and a PIN never.
 enum class Recovery {
   none,
+  question,  // says nothing of where it failed: the token may be gone, or only this command have failed
   session,  // the session is gone, and others with it perhaps: open them anew
   login,    // log in, once for all sessions
   object,   // the handle is stale: find the object again
@@ -25,6 +26,9 @@ Recovery recovery_of(CK_RV rv) noexcept;
 // Throws the Error that `rv` means unless it is success: `where` is the function.
 void check_rv(std::string_view where, CK_RV rv);
 [[noreturn]] void throw_rv(std::string_view where, CK_RV rv);
+
+// For one of Recovery::question whose token is there all the same.
+[[noreturn]] void throw_failed(std::string_view where, CK_RV rv);
 
 // A failure that Sessions::run() is to judge, from deep within an operation.
 struct RvFailure {

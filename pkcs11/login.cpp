@@ -1,6 +1,7 @@
 #include "pkcs11/login.h"
 
 #include <set>
+#include <utility>
 
 #include "daemon/base/openssl.h"
 #include "pkcs11/error.h"
@@ -8,12 +9,12 @@
 namespace holdfast::pkcs11 {
 namespace {
 
+constexpr std::string_view kRefused = "the token refused the configured PIN, or may have";
+constexpr std::string_view kCorrect =
+    ", and is not given it again: correct the PIN, or what else it complained of";
+
 // Where such an error comes from: unlike "C_Login" it may be tried again.
 constexpr std::string_view kNotJudged = "C_Login, before the PIN";
-
-[[noreturn]] void stay_out(const std::string& why) {
-  throw Error(ErrorKind::device_unavailable, why + "; see docs/hsm.md", "C_Login");
-}
 
 // What was refused, for the life of the process. A digest, salted so that it says nothing elsewhere.
 class Refused {
@@ -59,20 +60,11 @@ bool judged_no_pin(CK_RV rv) noexcept {
   }
 }
 
-// §3.1, CK_TOKEN_INFO's flags.
-void demand_no_failure_before(const CK_TOKEN_INFO& info) {
-  if ((info.flags & CKF_USER_PIN_LOCKED) != 0)
-    stay_out("the token's PIN is locked after wrong ones: its security officer has to set it anew");
-  if ((info.flags & (CKF_USER_PIN_FINAL_TRY | CKF_USER_PIN_COUNT_LOW)) != 0)
-    stay_out(
-        "the token was given a wrong PIN last, and is given none from here before a right one has "
-        "proved the PIN: correct the configured PIN, then log in once by hand (pkcs11-tool "
-        "--login --list-objects)");
-}
-
 }  // namespace
 
-Login::Login(const Token& token, const Secret& pin) : token_(token), pin_(pin.clone()) {
+Login::Login(const Token& token, const Secret& pin, std::shared_ptr<const PinMark> mark,
+             std::string device)
+    : token_(token), pin_(pin.clone()), mark_(std::move(mark)), device_(std::move(device)) {
   if (pin_.empty() && (token.info.flags & CKF_LOGIN_REQUIRED) != 0)
     throw Error(ErrorKind::invalid_request,
                 "the token demands a PIN, and the configuration has none for it", "C_Login");
@@ -96,19 +88,44 @@ void Login::authenticate(CK_SESSION_HANDLE session) {
   give_pin(session, CKU_CONTEXT_SPECIFIC);
 }
 
-void Login::give_pin(CK_SESSION_HANDLE session, CK_USER_TYPE user) {
-  if (refused().knows(token_, pin_))
+void Login::stay_out(const std::string& why) const {
+  throw Error(ErrorKind::device_unavailable,
+              why + ", then `holdfast device accept " + device_ + "`; see docs/hsm.md", "C_Login");
+}
+
+// §3.1, CK_TOKEN_INFO's flags.
+void Login::demand_no_failure_before(bool accepted) const {
+  const CK_FLAGS flags = current_info(token_).flags;
+  if ((flags & CKF_USER_PIN_LOCKED) != 0)
+    stay_out("the token's PIN is locked after wrong ones: its security officer has to set it anew");
+  if ((flags & CKF_USER_PIN_FINAL_TRY) != 0)
     stay_out(
-        "the token refused the configured PIN, or may have, and is not given it again: correct the "
-        "PIN, or what else it complained of, then restart the daemon");
-  demand_no_failure_before(current_info(token_));
+        "the token locks itself at the next wrong PIN, and is given none from here: log in once by "
+        "hand (pkcs11-tool --login --list-objects)");
+  if ((flags & CKF_USER_PIN_COUNT_LOW) != 0 && !accepted)
+    stay_out(
+        "the token was given a wrong PIN last, and is given none from here before a right one has "
+        "proved the PIN: correct the configured PIN");
+}
+
+void Login::give_pin(CK_SESSION_HANDLE session, CK_USER_TYPE user) {
+  using Word = PinMark::Word;
+  const Word before = mark_->read();
+  if (before == Word::refused || refused().knows(token_, pin_))
+    stay_out(std::string(kRefused) + std::string(kCorrect));
+  demand_no_failure_before(before == Word::accepted);
+  // Ahead of the try, which may end this process or the machine. One with no known end is made up for by another, a second
+  // one is not. A PIN that is given for each signature has proved itself at the log-in.
+  if (user == CKU_USER) mark_->write(before == Word::none ? Word::begun : Word::refused);
   const ByteView pin = pin_.view();
   const CK_RV rv =
       token_.functions().C_Login(session, user, const_cast<CK_UTF8CHAR*>(pin.data()), pin.size());
+  const bool judged = !judged_no_pin(rv);
+  mark_->write(rv == CKR_OK ? Word::none : judged ? Word::refused : before);
   if (rv == CKR_USER_ALREADY_LOGGED_IN && user == CKU_USER) return;
-  if (judged_no_pin(rv)) return check_rv(kNotJudged, rv);
+  if (!judged) return check_rv(kNotJudged, rv);
   refused().remember(token_, pin_);
-  check_rv("C_Login", rv);
+  stay_out(with_code(kRefused, rv) + std::string(kCorrect));
 }
 
 }  // namespace holdfast::pkcs11

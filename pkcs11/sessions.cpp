@@ -12,6 +12,10 @@ namespace {
 constexpr std::uint32_t kMostAlone = 16;
 constexpr std::uint32_t kMost = 64;
 
+// A module can go on answering questions while it fails every command, until its process ends (yubihsm-shell
+// issue 541). One bad key's failures are no such sign as long as others sign between them.
+constexpr int kMostFailedInARow = 8;
+
 // A software token uses this machine's processors; another waits for its own.
 std::uint32_t suitable(const CK_TOKEN_INFO& info) {
   if (!is_software(info)) return kMostAlone;
@@ -50,8 +54,9 @@ struct Sessions::Lease {
   bool is_good = false;
 };
 
-Sessions::Sessions(const Token& token, Login& login, std::uint32_t wanted)
-    : token_(token), login_(login) {
+Sessions::Sessions(const Token& token, Login& login, std::uint32_t wanted,
+                   std::function<void()> beyond_help)
+    : token_(token), login_(login), beyond_help_(std::move(beyond_help)) {
   std::uint32_t limit = limit_of(token.info.ulMaxSessionCount);
   if ((flags() & CKF_RW_SESSION) != 0)
     limit = std::min(limit, limit_of(token.info.ulMaxRwSessionCount));
@@ -129,7 +134,25 @@ void Sessions::lose(std::uint64_t generation) {
   if (generation == generation_) lost_ = true;
 }
 
+void Sessions::ask(CK_SESSION_HANDLE session) const {
+  current_info(token_);
+  CK_SESSION_INFO info{};
+  check_rv("C_GetSessionInfo", token_.functions().C_GetSessionInfo(session, &info));
+}
+
+void Sessions::judge(CK_SESSION_HANDLE session, std::string_view where, CK_RV rv) {
+  ask(session);
+  if (++failed_in_a_row_ < kMostFailedInARow) throw_failed(where, rv);
+  beyond_help_();
+  throw_rv(where, rv);
+}
+
 void Sessions::run(std::string_view where, const Operation& operation) {
+  heal(where, operation);
+  failed_in_a_row_ = 0;
+}
+
+void Sessions::heal(std::string_view where, const Operation& operation) {
   bool session_tried = false, login_tried = false, object_tried = false;
   for (;;) {
     Lease lease(*this);
@@ -154,6 +177,8 @@ void Sessions::run(std::string_view where, const Operation& operation) {
           throw_rv(where, rv);
         }
         break;
+      case Recovery::question:
+        judge(lease.session->get(), where, rv);
       case Recovery::none:
         throw_rv(where, rv);
     }
@@ -162,7 +187,7 @@ void Sessions::run(std::string_view where, const Operation& operation) {
 
 void Sessions::check() {
   current_info(token_);
-  run("C_GetSessionInfo", [this](const Use& use) {
+  heal("C_GetSessionInfo", [this](const Use& use) {
     CK_SESSION_INFO info{};
     return token_.functions().C_GetSessionInfo(use.session, &info);
   });

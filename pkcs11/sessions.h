@@ -7,6 +7,7 @@
 
 #include <p11-kit/pkcs11.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -25,7 +26,9 @@ class Sessions {
  public:
   // Opens one, and logs in. At most `wanted`; 0: as many as suit token and machine. Token and login outlive
   // this. Throws Error as Login::log_in() does.
-  Sessions(const Token& token, Login& login, std::uint32_t wanted);
+  // `beyond_help` is called before a failure that a new process alone may heal.
+  Sessions(const Token& token, Login& login, std::uint32_t wanted,
+           std::function<void()> beyond_help);
 
   // How many calls of run() work at once; more wait for their turn.
   std::uint32_t parallel() const { return parallel_; }
@@ -38,7 +41,8 @@ class Sessions {
 
   // Runs `operation` in a session of its own, and again after each cure that recovery_of() its answer
   // names, each cure once. Throws what the last answer means, and what the operation throws; after either
-  // its session is closed, because something may still be active in it. Thread-safe.
+  // its session is closed, because something may still be active in it. An answer that leaves open whether the
+  // token is lost is judged by asking the token. Thread-safe.
   using Operation = std::function<CK_RV(const Use& use)>;
   void run(std::string_view where, const Operation& operation);
 
@@ -54,10 +58,15 @@ class Sessions {
   std::optional<Session> idle_or_new();
   void give_back(std::optional<Session> session, std::uint64_t generation);
   void lose(std::uint64_t generation);
+  void heal(std::string_view where, const Operation& operation);
+  void ask(CK_SESSION_HANDLE session) const;
+  [[noreturn]] void judge(CK_SESSION_HANDLE session, std::string_view where, CK_RV rv);
   void open_anew();
 
   const Token& token_;
   Login& login_;
+  const std::function<void()> beyond_help_;
+  std::atomic<int> failed_in_a_row_ = 0;  // though the token answered
   std::uint32_t parallel_;
   bool has_room_;  // for the idle one
 

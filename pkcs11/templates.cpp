@@ -37,10 +37,10 @@ bool is_rsa(KeyType type) {
   return modulus_bits(type) != 0;
 }
 
-Template signer(CK_OBJECT_CLASS object_class, KeyType type, ByteView id) {
+Template signer(CK_OBJECT_CLASS object_class, CK_KEY_TYPE type, ByteView id) {
   Template made;
   made.number(CKA_CLASS, object_class)
-      .number(CKA_KEY_TYPE, key_type_of(type))
+      .number(CKA_KEY_TYPE, type)
       .flag(CKA_TOKEN, true)
       .flag(CKA_PRIVATE, true)
       .flag(CKA_SENSITIVE, true)
@@ -103,10 +103,10 @@ Template public_template(KeyType type, ByteView id) {
 }
 
 Template private_template(KeyType type, ByteView id) {
-  return signer(CKO_PRIVATE_KEY, type, id);
+  return signer(CKO_PRIVATE_KEY, key_type_of(type), id);
 }
 
-Template secret_template(const Secret& key, ByteView id) {
+Template secret_template(const Secret& key, CK_KEY_TYPE type, ByteView id) {
   Secret block(kHmacBlock);
   if (key.size() <= kHmacBlock) {
     std::copy(key.view().begin(), key.view().end(), block.writable().begin());
@@ -115,13 +115,13 @@ Template secret_template(const Secret& key, ByteView id) {
     std::copy(hashed.begin(), hashed.end(), block.writable().begin());
     cleanse(hashed.data(), hashed.size());
   }
-  Template made = signer(CKO_SECRET_KEY, KeyType::hmac_sha256, id);
+  Template made = signer(CKO_SECRET_KEY, type, id);
   made.flag(CKA_ENCRYPT, false).flag(CKA_WRAP, false).bytes(CKA_VALUE, block.view());
   return made;
 }
 
 Template imported_template(KeyType type, EVP_PKEY* key, ByteView id) {
-  Template made = signer(CKO_PRIVATE_KEY, type, id);
+  Template made = signer(CKO_PRIVATE_KEY, key_type_of(type), id);
   if (!is_rsa(type)) {
     made.bytes(CKA_EC_PARAMS, curve_of(type));
     put(made, CKA_VALUE, key, OSSL_PKEY_PARAM_PRIV_KEY,

@@ -39,8 +39,9 @@ Template public_template(KeyType type, ByteView id);
 Template private_template(KeyType type, ByteView id);
 
 // For C_CreateObject. The HMAC key is padded with zeros to SHA-256's block, which makes the same MAC
-// (RFC 2104 §2): some tokens refuse keys shorter than the digest.
-Template secret_template(const Secret& key, ByteView id);
+// (RFC 2104 §2): some tokens refuse keys shorter than the digest. Its `type` is CKK_GENERIC_SECRET or
+// CKK_SHA256_HMAC.
+Template secret_template(const Secret& key, CK_KEY_TYPE type, ByteView id);
 Template imported_template(KeyType type, EVP_PKEY* key, ByteView id);
 
 }  // namespace holdfast::pkcs11

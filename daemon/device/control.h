@@ -23,6 +23,8 @@ inline constexpr int kControlFd = 3;
 // device, caller -> supervisor: {"protection":{…}}  {"ready":true}
 // core -> supervisor:   {"ready":true,"status":"…"}  {"alive":true} (the watchdog's sign of life)
 //                       {"overdue":"tpm"}  {"caller_overdue":true}: to be replaced
+//                       {"record":"hsm","parent":"…"} + the file of its PinMark, for its process' next start; an
+//                       HSM's is not started before. "parent" is empty for one that was never seen.
 //                       {"reloaded":true|false,"status":"…"}  {"stopped":true}
 // An end of file means the other side is gone: children leave at once.
 struct ControlMessage {

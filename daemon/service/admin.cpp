@@ -161,7 +161,8 @@ class Admin final : public socket::Session {
         {{"behind_seconds", behind.count()}, {"time", to_rfc3339(service_.clock.now())}});
   }
 
-  // The device answers to another storage root than before, and that is to be its own from now on.
+  // The device answers to another storage root than before, and that is to be its own from now on. One that
+  // is given no PIN, because one was refused, is given it once more.
   awaitable<Response> accept_device(const Request& request, const Parameters& parameters) {
     require_empty(request);
     const std::string& name = parameters[0];
@@ -169,23 +170,32 @@ class Admin final : public socket::Session {
     if (at == service_.devices.end())
       throw Error(ErrorKind::not_found, "the configuration names no device " + name.substr(0, 63));
     const std::string& parent = at->second->description().parent_name;
-    if (parent.empty())
+    const auto mark = service_.pin_marks.find(name);
+    const bool pin_again =
+        mark != service_.pin_marks.end() && at->second->state() != device::State::ready;
+    if (parent.empty() && !pin_again)
       throw Error(ErrorKind::conflict, "the device has not answered yet: see `holdfast health`");
-    const bool other = !service_.device_record.matches(name, parent);
-    if (other) {
-      const std::string former = service_.device_record.parent_of(name);
-      service_.device_record.set(name, parent);
-      // A named local, because g++ 12 destroys a closure with members twice that it builds in a co_await.
-      const DeviceRecord changed = service_.device_record;
-      try {
-        co_await service_.audit->run([&changed] { changed.save(); });
-      } catch (const Error&) {
-        service_.device_record.set(name, former);
-        throw;
-      }
-      service_.replace_device(name);
+    const bool other = !parent.empty() && !service_.device_record.matches(name, parent);
+    if (other) co_await put_on_record(name, parent);
+    if (pin_again) {
+      const PinMark& pin = mark->second;
+      co_await service_.audit->run([&pin] { pin.write(PinMark::Word::accepted); });
     }
-    co_return json_response({{"device", name}, {"accepted", other}});
+    if (other || pin_again) service_.replace_device(name);
+    co_return json_response({{"device", name}, {"accepted", other}, {"pin_again", pin_again}});
+  }
+
+  awaitable<void> put_on_record(const std::string& device, const std::string& parent) {
+    const std::string former = service_.device_record.parent_of(device);
+    service_.device_record.set(device, parent);
+    // A named local, because g++ 12 destroys a closure with members twice that it builds in a co_await.
+    const DeviceRecord changed = service_.device_record;
+    try {
+      co_await service_.audit->run([&changed] { changed.save(); });
+    } catch (const Error&) {
+      service_.device_record.set(device, former);
+      throw;
+    }
   }
 
   awaitable<Response> reload_policy(const Request& request, const Parameters&) {

@@ -19,7 +19,11 @@ class DeviceRecord {
     const auto at = parents_.find(device);
     return at == parents_.end() || at->second == parent_name;
   }
-  const std::string& parent_of(const std::string& device) const { return parents_.at(device); }
+  // Empty where it is not known.
+  std::string parent_of(const std::string& device) const {
+    const auto at = parents_.find(device);
+    return at == parents_.end() ? std::string() : at->second;
+  }
   void set(const std::string& device, const std::string& parent_name) {
     parents_[device] = parent_name;
   }

@@ -12,6 +12,7 @@
 #include "daemon/audit/writer.h"
 #include "daemon/base/clock.h"
 #include "daemon/base/json.h"
+#include "daemon/base/pin_mark.h"
 #include "daemon/config/config.h"
 #include "daemon/device/client.h"
 #include "daemon/identity/groups.h"
@@ -47,7 +48,8 @@ struct Service {
   Catalogue catalogue;
   std::map<std::string, std::unique_ptr<device::Client>> devices;
   DeviceRecord device_record;
-  // Has a device's process replaced, so that the device is opened and judged anew.
+  std::map<std::string, PinMark> pin_marks;  // of the HSMs
+  // Has a device's process replaced, so that the device is opened and judged anew, by what is on record now.
   std::function<void(const std::string&)> replace_device;
   std::function<void()> replace_caller;  // and of holdfast-caller
   std::unique_ptr<audit::Writer> audit;

@@ -109,24 +109,33 @@ void Process::spawn() {
   check(::posix_spawn_file_actions_addopen(&actions.raw, 0, "/dev/null", O_RDONLY, 0), "addopen");
   check(::posix_spawn_file_actions_adddup2(&actions.raw, theirs.get(), device::kControlFd),
         "adddup2");
-  UniqueFd lock;
-  if (lock_ >= 0) {
-    lock = raised(lock_);
-    check(::posix_spawn_file_actions_adddup2(&actions.raw, lock.get(), kLockFd), "adddup2");
+  const int owned = beside_ ? beside_.get() : lock_;
+  UniqueFd beside;
+  if (owned >= 0) {
+    beside = raised(owned);
+    check(::posix_spawn_file_actions_adddup2(&actions.raw, beside.get(), kBesideFd), "adddup2");
   }
-  check(
-      ::posix_spawn_file_actions_addclosefrom_np(&actions.raw, lock_ >= 0 ? kLockFd + 1 : kLockFd),
-      "addclosefrom");
+  check(::posix_spawn_file_actions_addclosefrom_np(&actions.raw,
+                                                   owned >= 0 ? kBesideFd + 1 : kBesideFd),
+        "addclosefrom");
   Attributes attributes;
   std::vector<std::string> environment = clean_environment();
   environment.insert(environment.end(), variables_.begin(), variables_.end());
-  check(::posix_spawn(&pid_, command_.front().c_str(), &actions.raw, &attributes.raw,
-                      pointers(command_).data(), pointers(environment).data()),
+  std::vector<std::string> command = command_;
+  command.insert(command.end(), given_.begin(), given_.end());
+  check(::posix_spawn(&pid_, command.front().c_str(), &actions.raw, &attributes.raw,
+                      pointers(command).data(), pointers(environment).data()),
         "posix_spawn");
   // Ours and not reaped yet: the number can't be another's.
   pidfd_ = UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
   if (!pidfd_) throw_errno(ErrorKind::internal, "pidfd_open");
   control_ = std::move(ours);
+}
+
+void Process::give(std::vector<std::string> arguments, UniqueFd beside) {
+  held_ = false;
+  given_ = std::move(arguments);
+  beside_ = std::move(beside);
 }
 
 void Process::start() {

@@ -17,7 +17,8 @@ namespace holdfast::supervise {
 
 using SteadyTime = std::chrono::steady_clock::time_point;
 
-inline constexpr int kLockFd = 4;  // in the core: the runtime folder's lock, held while it lives
+inline constexpr int kBesideFd = 4;  // the core's: the runtime folder's lock, held while it lives;
+                                     // an HSM's process': the file of its PinMark
 
 // Path of a program of ours: beside this one, or in ../libexec/holdfast. Throws Error{not_found}.
 std::string find_program(const std::string& name);
@@ -29,7 +30,7 @@ struct Ending {
 
 class Process {
  public:
-  // `lock` (not owned, or -1) becomes kLockFd in the child; `variables` (NAME=value) are for it alone.
+  // `lock` (not owned, or -1) becomes kBesideFd in the child; `variables` (NAME=value) are for it alone.
   Process(std::string name, std::vector<std::string> command, int lock = -1,
           std::vector<std::string> variables = {})
       : name_(std::move(name)),
@@ -43,11 +44,16 @@ class Process {
   int control_fd() const { return control_.get(); }
   SteadyTime started() const { return started_; }
 
-  // A failure counts as a death. A clean environment, no descriptor but 0-3 (and the lock), default
+  // Not to be started before it is given what only the core has.
+  void hold() { held_ = true; }
+  // From its next start on: `arguments` after those of its command, and `beside` as kBesideFd.
+  void give(std::vector<std::string> arguments, UniqueFd beside);
+
+  // A failure counts as a death. A clean environment, no descriptor but 0-3 (and kBesideFd), default
   // signals, its own process group: a terminal's ^C is for the supervisor to act on.
   void start();
   // When it may be started again, while it does not run.
-  SteadyTime next_start() const { return next_start_; }
+  SteadyTime next_start() const { return held_ ? SteadyTime::max() : next_start_; }
 
   // False where it can't be told: it is then killed, as one that hangs or is dead.
   bool tell(const json::object& body, std::initializer_list<int> descriptors = {});
@@ -68,6 +74,9 @@ class Process {
   std::vector<std::string> command_;
   int lock_;
   std::vector<std::string> variables_;
+  bool held_ = false;
+  std::vector<std::string> given_;
+  UniqueFd beside_;
   pid_t pid_ = 0;
   bool killed_ = false;
   UniqueFd pidfd_;

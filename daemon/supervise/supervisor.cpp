@@ -89,9 +89,12 @@ Supervisor::Supervisor(config::Config config, RuntimeFolder folder, std::vector<
       core_("core", {find_program("holdfast-core"), "--config", config_.path}, folder_.lock()),
       caller_("caller", caller_command(config_)),
       watchdog_(watchdog_interval()) {
-  for (const config::Device& device : config_.devices)
+  for (const config::Device& device : config_.devices) {
     devices_.push_back(std::make_unique<Process>(device.name, device_command(device, config_), -1,
                                                  device.hsm.environment));
+    // It has to know which token its PIN is for, and whether one was refused.
+    if (device.backend == "pkcs11") devices_.back()->hold();
+  }
   sigset_t watched;
   sigemptyset(&watched);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&watched, signal);
@@ -101,7 +104,8 @@ Supervisor::Supervisor(config::Config config, RuntimeFolder folder, std::vector<
 
 int Supervisor::run() {
   notify_status("starting");
-  for (const auto& device : devices_) start(*device);
+  for (const auto& device : devices_)
+    if (device->next_start() <= now()) start(*device);
   start(caller_);
   start(core_);
   while (phase_ != Phase::over) wait();
@@ -227,9 +231,9 @@ void Supervisor::take_signals() {
 }
 
 void Supervisor::hear(Process& process) {
-  const auto message = process.hear();
+  auto message = process.hear();
   if (!message) return;
-  if (&process == &core_) return hear_core(message->body);
+  if (&process == &core_) return hear_core(std::move(*message));
   if (flag(message->body, "ready")) process.ready = true;
   if (const json::value* protection = message->body.if_contains("protection")) {
     if (!is_protection(*protection)) {
@@ -241,9 +245,23 @@ void Supervisor::hear(Process& process) {
   }
 }
 
-void Supervisor::hear_core(const json::object& body) {
+void Supervisor::hear_record(const std::string& device, device::ControlMessage message) {
+  if (message.descriptors.size() != 1) return;
+  std::vector<std::string> arguments{"--pin-mark=" + std::to_string(kBesideFd)};
+  // Of one piece, so that it can't be another option.
+  if (const std::string parent = text(message.body, "parent"); !parent.empty())
+    arguments.push_back("--on-record=" + parent);
+  for (const auto& process : devices_)
+    if (process->name() == device)
+      return process->give(std::move(arguments), std::move(message.descriptors.front()));
+}
+
+void Supervisor::hear_core(device::ControlMessage message) {
   core_heard_ = now();
   core_spoke_ = true;
+  const json::object& body = message.body;
+  if (const std::string device = text(body, "record"); !device.empty())
+    return hear_record(device, std::move(message));
   if (flag(body, "ready")) return became_ready(text(body, "status"));
   if (const json::value* reloaded = body.if_contains("reloaded")) {
     const std::string status = text(body, "status");

@@ -38,7 +38,8 @@ class Supervisor {
   void stop();
   void stop_devices();
   void hear(Process& process);
-  void hear_core(const json::object& body);
+  void hear_core(device::ControlMessage message);
+  void hear_record(const std::string& device, device::ControlMessage message);
   bool is_device(const Process& process) const {
     return &process != &core_ && &process != &caller_;
   }

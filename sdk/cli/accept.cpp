@@ -37,17 +37,19 @@ void accept_device(const AcceptOptions& options, const Context& context) {
                        " has now on record, in place of the former. Keys that were made under\n"
                        "the former one stay lost. If nobody cleared or replaced the device, find "
                        "out first who "
-                       "did.",
+                       "did.\nAn HSM that is not ready is given its PIN once more: correct it "
+                       "first if it was refused.",
                    kDemand, "yes", "the device was not accepted");
   const Reply reply = Client::admin(context.socket)
                           .post("/v1/devices/" + encode_component(options.device) + "/accept", {});
   if (context.json) return print(reply.body);
-  print(
-      field(reply.object(), "accepted") == "yes"
-          ? options.device +
-                " is accepted as it is now. Keys that were made under the former storage root are "
-                "lost; `holdfast key list` shows each as lost once it was used"
-          : options.device + " is the one on record already");
+  if (field(reply.object(), "accepted") == "yes")
+    return print(options.device +
+                 " is accepted as it is now. Keys that were made under the former storage root are "
+                 "lost; `holdfast key list` shows each as lost once it was used");
+  print(options.device + (field(reply.object(), "pin_again") == "yes"
+                              ? " is given its PIN once more; `holdfast health` shows what it says"
+                              : " is the one on record already"));
 }
 
 }  // namespace
@@ -67,9 +69,11 @@ void add_accept_commands(CLI::App& app, Context& context) {
       add("clock", "The clock that tokens and signatures are dated by",
           "Let the clock count as it is, after it went back", "Example:\n  holdfast clock accept");
   clock->callback([options, &context] { accept_clock(*options, context); });
-  CLI::App* device = add("device", "The devices that hold the keys",
-                         "Take a cleared or replaced device for the one to use from now on",
-                         "Example:\n  holdfast device accept tpm");
+  CLI::App* device =
+      add("device", "The devices that hold the keys",
+          "Take a cleared or replaced device for the one to use from now on, or give an HSM its "
+          "corrected PIN",
+          "Example:\n  holdfast device accept tpm");
   device->add_option("NAME", options->device, "Device, see `holdfast health`")->required();
   device->callback([options, &context] { accept_device(*options, context); });
 }

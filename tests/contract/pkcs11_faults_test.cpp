@@ -37,13 +37,14 @@ struct Ending {
   ErrorKind kind;
 };
 
-// PKCS #11 v3.0 §5.1, all but those of functions that we never call: they are internal, as an unknown code.
+// PKCS #11 v3.0 §5.1, all but those of functions that we never call: they are internal, as an unknown code. So are those
+// that don't say whether the token is lost, for as long as it answers.
 constexpr Ending kEndings[] = {
     {CKR_CANCEL, ErrorKind::internal},
-    {CKR_HOST_MEMORY, ErrorKind::device_unavailable},
+    {CKR_HOST_MEMORY, ErrorKind::internal},
     {CKR_SLOT_ID_INVALID, ErrorKind::device_unavailable},
-    {CKR_GENERAL_ERROR, ErrorKind::device_unavailable},
-    {CKR_FUNCTION_FAILED, ErrorKind::device_unavailable},
+    {CKR_GENERAL_ERROR, ErrorKind::internal},
+    {CKR_FUNCTION_FAILED, ErrorKind::internal},
     {CKR_ARGUMENTS_BAD, ErrorKind::internal},
     {CKR_NO_EVENT, ErrorKind::internal},
     {CKR_NEED_TO_CREATE_THREADS, ErrorKind::internal},
@@ -58,7 +59,7 @@ constexpr Ending kEndings[] = {
     {CKR_DEVICE_ERROR, ErrorKind::device_unavailable},
     {CKR_DEVICE_MEMORY, ErrorKind::unsupported},
     {CKR_DEVICE_REMOVED, ErrorKind::device_unavailable},
-    {CKR_FUNCTION_CANCELED, ErrorKind::device_unavailable},
+    {CKR_FUNCTION_CANCELED, ErrorKind::internal},
     {CKR_FUNCTION_NOT_SUPPORTED, ErrorKind::unsupported},
     {CKR_KEY_HANDLE_INVALID, ErrorKind::key_lost},
     {CKR_KEY_SIZE_RANGE, ErrorKind::unsupported},
@@ -123,6 +124,45 @@ TEST_F(Pkcs11Faults, EachCodeEndsAsItsKindAndTheNextSignatureIsGood) {
       hostile_.set("");
       expect_good();
     }
+}
+
+constexpr CK_RV kQuestions[] = {CKR_HOST_MEMORY, CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED,
+                                CKR_FUNCTION_CANCELED};
+
+TEST_F(Pkcs11Faults, ACodeThatMayMeanALostTokenIsJudgedByAskingTheToken) {
+  for (const CK_RV rv : kQuestions)
+    for (const char* const answer :
+         {"GetTokenInfo=rv:0xE0", "GetTokenInfo=rv:0x5", "GetSessionInfo=rv:0x30",
+          "GetSessionInfo=rv:0xB3", "serial=0002"}) {
+      SCOPED_TRACE(std::string(pkcs11::name_of(rv)) + ' ' + answer);
+      hostile_.set("Sign=rv:" + std::to_string(rv) + ' ' + answer);
+      EXPECT_TRUE(throws_kind(ErrorKind::device_unavailable, [&] { sign(); }));
+      hostile_.set("");
+      expect_good();
+    }
+}
+
+TEST_F(Pkcs11Faults, ATokenThatAnswersAndFailsEachCommandIsBeyondHelp) {
+  backend_.reset();
+  int given_up = 0;
+  backend_ = Hostile::open(Hostile::kPin, 0, [&] { ++given_up; });
+  hostile_.set("Sign=rv:0x5");
+  for (int i = 0; i < 7; ++i) {
+    EXPECT_TRUE(throws_kind(ErrorKind::internal, [&] { sign(); })) << i;
+    EXPECT_NO_THROW(backend_->check());  // says nothing of commands
+  }
+  EXPECT_EQ(given_up, 0);
+  EXPECT_TRUE(throws_kind(ErrorKind::device_unavailable, [&] { sign(); }));
+  EXPECT_EQ(given_up, 1);
+}
+
+TEST_F(Pkcs11Faults, OneKeysFailuresBetweenSuccessesNeverCostTheDevice) {
+  for (int i = 0; i < 20; ++i) {
+    hostile_.set("Sign=rv:0x6");
+    EXPECT_TRUE(throws_kind(ErrorKind::internal, [&] { sign(); })) << i;
+    hostile_.set("");
+    expect_good();
+  }
 }
 
 TEST_F(Pkcs11Faults, EachNameOfACodeIsKnown) {
@@ -252,6 +292,22 @@ TEST_F(Pkcs11Faults, AGarbageSignatureIsForTheCallerToFindAndRefusedForANewKey) 
   EXPECT_FALSE(verifies(key_.public_key, digest_, sign()));
   const int before = Hostile::objects();
   EXPECT_TRUE(throws_kind(ErrorKind::internal, [&] { backend_->create(KeyType::ec_p256); }));
+  EXPECT_EQ(Hostile::objects(), before);
+}
+
+TEST_F(Pkcs11Faults, ASecretIsImportedAsTheKeyTypeThatTheModuleTakes) {
+  const int before = Hostile::objects();
+  for (const char* const code : {"0x13", "0x63", "0x70", "0xD1"}) {
+    hostile_.set(std::string("generic_secret=") + code);
+    const DeviceKey key = backend_->import_secret(Secret(as_bytes("secret")));
+    const Secret mac = backend_->mac(key.object, {Bytes(3, 7)});
+    EXPECT_TRUE(std::ranges::equal(mac.view(), hmac_sha256(as_bytes("secret"), Bytes(3, 7)).view()))
+        << code;
+    backend_->remove(key.object);
+  }
+  hostile_.set("generic_secret=0x31");  // CKR_DEVICE_MEMORY: says nothing of the type
+  EXPECT_TRUE(throws_kind(ErrorKind::unsupported,
+                          [&] { backend_->import_secret(Secret(as_bytes("secret"))); }));
   EXPECT_EQ(Hostile::objects(), before);
 }
 

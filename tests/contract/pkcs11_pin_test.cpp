@@ -1,8 +1,13 @@
 // Threat 15: a token's PIN locked by a daemon that tries it again.
 #include <p11-kit/pkcs11.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
 
 #include "pkcs11/backend.h"
 #include "tests/contract/crypto.h"
+#include "tests/support/folder.h"
 #include "tests/support/hostile.h"
 #include "tests/support/softhsm.h"
 
@@ -102,6 +107,135 @@ TEST(Pkcs11Pin, IsNotGivenToAnotherTokenInThePlaceOfTheFirst) {
   EXPECT_TRUE(throws_kind(ErrorKind::device_unavailable,
                           [&] { backend->import_secret(Secret(as_bytes("secret"))); }));
   EXPECT_EQ(Hostile::calls("Login"), before);
+}
+
+// The mark of one device, and its processes, one after the other.
+class Pkcs11PinMark : public testing::Test {
+ protected:
+  // A process whose end in C_Login, as by a crash or a loss of power, is its own.
+  void end_in_login() const {
+    hostile_.set("Login=exit trace=" + trace());
+    const pid_t child = ::fork();
+    if (child == 0) {
+      refusal();
+      ::_exit(0);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+  }
+
+  std::unique_ptr<Backend> open(const std::string& pin = Hostile::kPin,
+                                const std::string& on_record = {}) const {
+    return pkcs11::open({.module = Hostile::module(),
+                         .uri = Hostile::kUri,
+                         .pin = Secret(as_bytes(pin)),
+                         .name = "hsm",
+                         .on_record = on_record,
+                         .mark = std::make_shared<const PinMark>(PinMark::at(path()))});
+  }
+
+  std::string refusal(const std::string& pin = Hostile::kPin) const {
+    try {
+      open(pin);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return {};
+  }
+
+  PinMark::Word mark() const { return PinMark::at(path()).read(); }
+  void set_mark(PinMark::Word word) const { PinMark::at(path()).write(word); }
+  std::string path() const { return folder_ / "mark"; }
+  std::string trace() const { return folder_ / "trace"; }
+
+  int logins() const {
+    std::ifstream lines(trace());
+    int count = 0;
+    for (std::string line; std::getline(lines, line);) count += line == "Login" ? 1 : 0;
+    return count;
+  }
+
+  const Hostile hostile_;
+  const Folder folder_;
+};
+
+TEST_F(Pkcs11PinMark, OfARefusedPinForbidsAnyUntilAnAdministratorSaysSo) {
+  EXPECT_NE(refusal("wrong again").find("holdfast device accept hsm"), std::string::npos);
+  EXPECT_EQ(mark(), PinMark::Word::refused);
+  Hostile::forget_wrong_pin();
+  const int before = Hostile::calls("Login");
+  EXPECT_NE(refusal().find("holdfast device accept hsm"), std::string::npos);
+  EXPECT_EQ(Hostile::calls("Login"), before);
+  set_mark(PinMark::Word::accepted);
+  hostile_.set("pin=low");  // of the try before
+  EXPECT_NO_THROW(open());
+  EXPECT_EQ(Hostile::calls("Login"), before + 1);
+  EXPECT_EQ(mark(), PinMark::Word::none);
+}
+
+TEST_F(Pkcs11PinMark, AcceptedAllowsOneTryAndNoneThatWouldLockTheToken) {
+  set_mark(PinMark::Word::accepted);
+  const int before = Hostile::calls("Login");
+  for (const char* const words : {"pin=final", "pin=locked"}) {
+    hostile_.set(words);
+    EXPECT_NE(refusal(), "") << words;
+  }
+  EXPECT_EQ(Hostile::calls("Login"), before);
+  hostile_.set("");
+  EXPECT_NE(refusal("wrong once more"), "");
+  EXPECT_EQ(mark(), PinMark::Word::refused);
+  EXPECT_EQ(Hostile::calls("Login"), before + 1);
+}
+
+TEST_F(Pkcs11PinMark, OfATryWithoutAnEndAllowsOneMore) {
+  end_in_login();
+  EXPECT_EQ(mark(), PinMark::Word::begun);
+  hostile_.set("");
+  EXPECT_NO_THROW(open());
+  EXPECT_EQ(mark(), PinMark::Word::none);
+}
+
+TEST_F(Pkcs11PinMark, OfTwoTriesWithoutAnEndForbidsAny) {
+  for (int i = 0; i < 5; ++i) end_in_login();
+  EXPECT_EQ(logins(), 2);
+  hostile_.set("");
+  EXPECT_NE(refusal().find("holdfast device accept hsm"), std::string::npos);
+}
+
+TEST_F(Pkcs11PinMark, StaysAsItWasWhereNoPinWasJudged) {
+  hostile_.set("Login=rv:0xE0");
+  for (int i = 0; i < 3; ++i) EXPECT_NE(refusal(), "");
+  EXPECT_EQ(mark(), PinMark::Word::none);
+}
+
+TEST_F(Pkcs11PinMark, IsWrittenForAKeyThatIsGivenThePinEachTime) {
+  hostile_.set("always=yes user_pin=first");
+  const auto backend = open("first");
+  const DeviceKey key = backend->create(KeyType::ec_p256);
+  hostile_.set("always=yes user_pin=second");
+  EXPECT_ANY_THROW(backend->sign(key.object, Algorithm::es256, Bytes(32, 1)));
+  EXPECT_EQ(mark(), PinMark::Word::refused);
+  hostile_.set("");
+  backend->remove(key.object);
+}
+
+TEST_F(Pkcs11PinMark, ATokenThatIsNotTheOneOnRecordIsDescribedAndGivenNoPin) {
+  const std::string known = open()->describe().parent_name;
+  hostile_.set("serial=0002");
+  const int before = Hostile::calls("Login");
+  const auto other = open(Hostile::kPin, known);
+  EXPECT_NE(other->describe().parent_name, known);
+  try {
+    other->sign(as_bytes("pkcs11:id=%01;type=private"), Algorithm::es256, Bytes(32, 1));
+    ADD_FAILURE() << "signed";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::device_unavailable);
+    EXPECT_NE(error.detail().find("holdfast device accept hsm"), std::string::npos);
+  }
+  EXPECT_ANY_THROW(other->check());
+  EXPECT_EQ(Hostile::calls("Login"), before);
+  hostile_.set("");
+  EXPECT_NO_THROW(open(Hostile::kPin, known)->check());
 }
 
 TEST(Pkcs11Pin, HasToBeThereWhereTheTokenDemandsOne) {

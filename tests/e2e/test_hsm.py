@@ -1,6 +1,7 @@
 """A daemon with a token of SoftHSM: keys of each use, keys that were there before, a wrong PIN, a token that goes and comes."""
 
 import base64
+import contextlib
 import hashlib
 import os
 import pwd
@@ -258,15 +259,25 @@ def test_a_wrong_pin_is_tried_once_and_said(folder):
         assert len(tried) == 1, tried
         assert "00000000" not in running.log_text()
 
-        # A right PIN is not given either while the token's mark says that a wrong one was the last.
+        # Nor is a right one, before an administrator says so; then it is, though the token's own mark stands.
         token.write_pin(PIN)
         running.stop()
         running.start()
+        wait_until(lambda: device_of(running)["state"] == "unavailable", 20, "the refusal is remembered")
+        running.cli("device", "accept", "hsm", "--yes")
+        wait_until(lambda: device_of(running)["state"] == "ready", 20, "the corrected PIN is taken")
+
+
+def test_a_pin_that_somebody_else_got_wrong_is_not_given_before_a_right_one(folder):
+    token = SoftHsm(os.path.join(folder, "low"))
+    with contextlib.suppress(RuntimeError):
+        token.tool("--list-objects", pin="00000000")
+    with Daemon(os.path.join(folder, "low-daemon"), token, everything()) as running:
         wait_until(lambda: device_of(running)["state"] == "unavailable", 20, "the token's mark is heeded")
         token.tool("--list-objects")
         running.stop()
         running.start()
-        wait_until(lambda: device_of(running)["state"] == "ready", 20, "the corrected PIN is taken")
+        wait_until(lambda: device_of(running)["state"] == "ready", 20, "somebody proved the PIN")
 
 
 @pytest.mark.parametrize("fault, said", [("mode", "chmod 0400"), ("absent", "can't be opened")])

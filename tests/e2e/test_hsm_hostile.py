@@ -141,7 +141,8 @@ def test_row07_a_module_that_ends_or_hangs_costs_its_process_alone(daemon, hosti
 
 # What each code means: docs/architecture.md for those that cost the device, sdk/API.md for the rest.
 @pytest.mark.parametrize("words, code", [
-    ("Sign=rv:0x05", "device_unavailable"),  # CKR_GENERAL_ERROR
+    ("Sign=rv:0x05", "internal"),  # CKR_GENERAL_ERROR, from a token that answers
+    ("Sign=rv:0x05 GetSessionInfo=rv:0x30", "device_unavailable"),  # and from one that doesn't
     ("SignInit=rv:0x30", "device_unavailable"),  # CKR_DEVICE_ERROR
     ("Sign=rv:0x32", "device_unavailable"),  # CKR_DEVICE_REMOVED
     ("SignInit=rv:0xB3", "device_unavailable"),  # CKR_SESSION_HANDLE_INVALID, for good
@@ -159,6 +160,28 @@ def test_row07_a_code_is_answered_as_its_kind_by_the_process_that_got_it(daemon,
                 reasons = admin.get("/v1/health").json["reasons"]
             assert any("key known" in reason for reason in reasons), reasons
     assert hsm_process(daemon) == before
+
+
+def test_one_keys_failures_don_t_cost_others_the_device(daemon, hostile):
+    """Between two signatures that fail one is made: the device is neither closed nor its process ended."""
+    before = wait_until(lambda: hsm_process(daemon), 10, "the module is loaded")
+    logged = daemon.log_text().count("device_lost")
+    for _ in range(12):
+        hostile.set("Sign=rv:0x06")  # CKR_FUNCTION_FAILED
+        refused(sign(daemon, "known"), "internal")
+        hostile.set("")
+        assert sign(daemon, "known").status == 200
+    assert hsm_process(daemon) == before
+    assert daemon.log_text().count("device_lost") == logged
+
+
+def test_row07_a_module_that_fails_every_command_is_helped_by_a_new_process(daemon, hostile):
+    before = wait_until(lambda: hsm_process(daemon), 10, "the module is loaded")
+    with fault(daemon, hostile, "Sign=rv:0x06"):
+        for _ in range(8):  # the eighth is the successor's first too
+            refused(sign(daemon, "known"), "internal")
+    assert hsm_process(daemon) not in (None, before)
+    assert "device_fails_each_command" in daemon.log_text()
 
 
 def test_a_token_that_is_gone_is_noticed_refused_at_once_and_found_again(daemon, hostile):

@@ -152,7 +152,7 @@ def accepts_and_begins_anew(machine):
     assert machine.signs()
     # Accepted is what was there: it says so, and changes nothing.
     with machine.daemon.admin() as admin:
-        assert admin.post("/v1/devices/tpm/accept").json == {"device": "tpm", "accepted": False}
+        assert admin.post("/v1/devices/tpm/accept").json == {"device": "tpm", "accepted": False, "pin_again": False}
     assert machine.signs()
 
 

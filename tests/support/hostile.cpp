@@ -42,8 +42,13 @@ std::string Hostile::module() {
   return path;
 }
 
-std::unique_ptr<Backend> Hostile::open(const std::string& pin, std::uint32_t sessions) {
-  return pkcs11::open({module(), kUri, Secret(as_bytes(pin)), sessions});
+std::unique_ptr<Backend> Hostile::open(const std::string& pin, std::uint32_t sessions,
+                                       std::function<void()> beyond_help) {
+  return pkcs11::open({.module = module(),
+                       .uri = kUri,
+                       .pin = Secret(as_bytes(pin)),
+                       .sessions = sessions,
+                       .beyond_help = std::move(beyond_help)});
 }
 
 int Hostile::calls(const char* function) {

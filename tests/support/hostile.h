@@ -1,6 +1,7 @@
 // The hostile module (hostile_module.cpp) in this process, and what it is told to do wrong. One at a time.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "daemon/key/backend.h"
@@ -26,7 +27,9 @@ class Hostile {
   static constexpr const char* kPin = "7391";
   static constexpr const char* kWellKnown = "pkcs11:object=well-known;type=private";
 
-  static std::unique_ptr<Backend> open(const std::string& pin = kPin, std::uint32_t sessions = 0);
+  static std::unique_ptr<Backend> open(
+      const std::string& pin = kPin, std::uint32_t sessions = 0,
+      std::function<void()> beyond_help = [] {});
 
   // Of the module in this process, since it was loaded.
   static int calls(const char* function);  // "Login" for C_Login

@@ -59,6 +59,8 @@ std::string enter(const std::string& function) {
       last_text = text;
     }
     fault = limited(function, value_in(text, function));
+    if (const std::string trace = value_in(text, "trace"); !trace.empty())
+      std::ofstream(trace, std::ios::app) << function << '\n';
   }
   if (fault == "crash") ::raise(SIGSEGV);
   if (fault == "exit") ::_exit(3);

@@ -16,6 +16,8 @@
 //   pin=low|final|locked   flags of the token
 //   point=bare|other  CKA_EC_POINT without its wrapper, or another key's
 //   always=yes        CKA_ALWAYS_AUTHENTICATE
+//   generic_secret=NUMBER  CreateObject returns this code for a CKK_GENERIC_SECRET
+//   trace=PATH        to which the name of each function that is called is added, a line each
 #pragma once
 
 #include <optional>

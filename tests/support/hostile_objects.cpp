@@ -1,6 +1,7 @@
 #include <openssl/ec.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "tests/support/hostile_functions.h"
@@ -25,6 +26,11 @@ CK_RV create_object(CK_SESSION_HANDLE handle, CK_ATTRIBUTE* given, CK_ULONG coun
     Bytes value(raw, raw + attribute.ulValueLen);
     (attribute.type == CKA_VALUE ? made.secret : made.attributes[attribute.type]) = value;
   }
+  const CK_KEY_TYPE generic = CKK_GENERIC_SECRET;
+  const std::string refused = setting("generic_secret");
+  if (!refused.empty() &&
+      made.has({CKA_KEY_TYPE, const_cast<CK_KEY_TYPE*>(&generic), sizeof generic}))
+    return std::strtoul(refused.c_str(), nullptr, 0);
   *object = it.add(std::move(made));
   return CKR_OK;
 }

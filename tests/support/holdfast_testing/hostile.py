@@ -21,9 +21,14 @@ class Hostile:
         os.makedirs(self.folder, exist_ok=True)
         self.faults = os.path.join(self.folder, "faults")
         self.pin_file = os.path.join(self.folder, "pin")
-        with open(os.open(self.pin_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w", encoding="utf-8") as file:
-            file.write(PIN + "\n")
+        self.write_pin(PIN)
         self.set("")
+
+    def write_pin(self, pin):
+        if os.path.exists(self.pin_file):
+            os.unlink(self.pin_file)
+        with open(os.open(self.pin_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w", encoding="utf-8") as file:
+            file.write(pin + "\n")
 
     @property
     def settings(self):

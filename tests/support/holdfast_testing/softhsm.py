@@ -57,9 +57,9 @@ class SoftHsm:
             raise RuntimeError(f"{' '.join(command)}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout
 
-    def tool(self, *arguments):
+    def tool(self, *arguments, pin=PIN):
         """pkcs11-tool, logged in as the user."""
-        return self.run("pkcs11-tool", "--module", MODULE, "--token-label", "holdfast", "--login", "--pin", PIN, *arguments)
+        return self.run("pkcs11-tool", "--module", MODULE, "--token-label", "holdfast", "--login", "--pin", pin, *arguments)
 
     def labels(self):
         """Of the private keys on the token."""
