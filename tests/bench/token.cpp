@@ -79,7 +79,7 @@ void sign(const CK_FUNCTION_LIST& functions, CK_SESSION_HANDLE session, CK_OBJEC
 void take_part(const TokenLoop& loop, double seconds, int parent) {
   const pkcs11::Token token = pkcs11::find_token(pkcs11::Module::load(loop.module), loop.uri);
   const CK_FUNCTION_LIST& functions = token.functions();
-  pkcs11::Login login(token, pin_of(loop.pin_file));
+  pkcs11::Login login(token, pin_of(loop.pin_file), std::make_shared<const PinMark>(), "bench");
   const pkcs11::Session first(functions, token.slot, CKF_RW_SESSION);
   login.log_in(first.get());
   const CK_OBJECT_HANDLE key = find_key(functions, first.get(), loop.key);
