@@ -101,11 +101,13 @@ def tpm_signs_meanwhile(daemon):
     try:
         wait_until(lambda: slowest, 10, "the TPM's key signs")
         yield
+        # Some faults are over sooner than two signatures.
+        wait_until(lambda: len(slowest) >= 3 or faults, 10, "the TPM's key goes on signing")
     finally:
         done.set()
         thread.join()
     assert not faults, faults[:3]
-    assert len(slowest) >= 3 and max(slowest) < 2, (len(slowest), max(slowest))
+    assert max(slowest) < 2, max(slowest)
 
 
 @contextlib.contextmanager
