@@ -71,6 +71,19 @@ def operations(key, service):
     ]
 
 
+def odd_requests(key):
+    """What only a key that is there could answer otherwise: algorithms, encodings and sizes of other types of keys, by name."""
+    odd = {f"token with {algorithm}": jwt(key, algorithm=algorithm) for algorithm in ("ES256", "ES384", "RS256", "EdDSA", "none")}
+    for algorithm, size in (("ES256", 32), ("ES256", 48), ("ES384", 48), ("RS256", 32), ("PS256", 32)):
+        for more in ({"encoding": "der"}, {"encoding": "raw"}, {}):
+            body = {"key": key, "algorithm": algorithm, "digest": base64.b64encode(bytes(size)).decode(), **more}
+            odd[f"digest with {algorithm}, {size} bytes, {more}"] = ("POST", "/v1/sign/digest", body)
+    odd["an old date"] = s3(key, "bikes", time="2026-01-01T00:00:00Z")
+    odd["a raw path"] = s3(key, "a b")
+    odd["an unknown field"] = s3(key, "bikes", more=1)
+    return odd
+
+
 def ask(socket, requests):
     """Their replies, on one connection, as whoever calls this."""
     with Client(socket) as client:

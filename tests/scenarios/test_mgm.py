@@ -12,12 +12,10 @@ import shutil
 import subprocess
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 import artefacts
 import verifier
-from holdfast_testing import traces
+from holdfast_testing import pem, traces
 from holdfast_testing.client import Client
 from holdfast_testing.daemon import Daemon
 from holdfast_testing.paths import program
@@ -66,13 +64,11 @@ class Machine:
         self.daemon.import_aws("orders-aws", KEY_ID, SECRET)
         self.daemon.create_key("orders-jwt", use="jwt")
         self.daemon.create_key("build-sign", use="digest")
-        key = ec.generate_private_key(ec.SECP256R1())
-        self.secrets["private key"] = key.private_numbers().private_value.to_bytes(32, "big")
-        self.secrets["private key, PKCS#8"] = key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        protection = serialization.BestAvailableEncryption(PASSPHRASE.encode())
+        key = pem.pkcs8("ec-p256")
+        self.secrets["private key"] = pem.secrets(key)["d"]
+        encrypted = pem.openssl("pkcs8", "-topk8", "-v2", "aes-256-cbc", "-passout", f"pass:{PASSPHRASE}", data=key.encode())
         file = os.path.join(self.folder, "github-app.pem")
-        for path, data in ((file, key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)),
-                           (file + ".passphrase", PASSPHRASE.encode()), (file + ".wrong", MISTAKEN.encode())):  # fmt: skip
+        for path, data in ((file, encrypted), (file + ".passphrase", PASSPHRASE.encode()), (file + ".wrong", MISTAKEN.encode())):
             with open(path, "wb") as out:
                 out.write(data)
             os.chmod(path, 0o600)

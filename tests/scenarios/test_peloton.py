@@ -9,7 +9,7 @@ import os
 import pytest
 
 import fleet
-from fleet import ABSENT, KEYS, NAMES, SERVICES, SharedKeyServer, ask, jwt, operations, owners, use_of
+from fleet import ABSENT, KEYS, NAMES, SERVICES, SharedKeyServer, ask, jwt, odd_requests, operations, owners, use_of
 from holdfast_testing import jws
 from holdfast_testing.client import Client
 from holdfast_testing.daemon import Daemon
@@ -135,6 +135,10 @@ def test_denied_and_nonexistent_look_the_same(peloton, tried):
             compared += 1
     for service in NAMES:
         denied = [key for key in KEYS if service not in owners(key)]
+        for odd in odd_requests(ABSENT):
+            *replies, absent = peloton.ask(service, [odd_requests(key)[odd] for key in [*denied, ABSENT]])
+            assert all(look(reply) == look(absent) for reply in replies) and absent.status >= 400, odd
+            compared += len(denied)
         *replies, absent = peloton.ask(service, [("GET", f"/v1/keys/{key}") for key in [*denied, ABSENT]])
         assert all(look(reply) == look(absent) for reply in replies) and absent.code == "not_permitted"
         *replies, absent = peloton.ask(service, [("GET", f"/v1/jwks?key={key}") for key in [*denied, ABSENT]])

@@ -13,11 +13,9 @@ import subprocess
 import time
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 import verifier
-from holdfast_testing import jws, traces
+from holdfast_testing import jws, pem, traces
 from holdfast_testing.daemon import Daemon
 from holdfast_testing.paths import program
 from holdfast_testing.processes import wait_until
@@ -62,25 +60,16 @@ def apart(request, unit, caller_of):
 
 @pytest.fixture(scope="module")
 def private_key():
-    return ec.generate_private_key(ec.SECP256R1())
-
-
-@pytest.fixture(scope="module")
-def secrets(private_key):
-    """All that lives long, in the forms in which it was ever there."""
-    der = private_key.private_bytes(serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    scalar = private_key.private_numbers().private_value.to_bytes(32, "big")
-    return {"the secret access key": SECRET, "the imported private key": scalar, "its PKCS#8": der}
+    return pem.pkcs8("ec-p256")
 
 
 @pytest.fixture(scope="module")
 def daemon(root, folder, apart, private_key):
-    pem = private_key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()).decode()
     with Swtpm(os.path.join(folder, "tpm")) as tpm:
         with Daemon(os.path.join(folder, "daemon"), tpm.tcti, GRANTS % {"build": apart[0]}, settings='log_level = "debug"') as running:
             running.import_aws("artifacts-aws", KEY_ID, SECRET)
             with running.admin() as admin:
-                assert admin.post("/v1/keys/import", {"name": "deploy-jwt", "use": "jwt", "private_key_pem": pem}).status == 201
+                assert admin.post("/v1/keys/import", {"name": "deploy-jwt", "use": "jwt", "private_key_pem": private_key}).status == 201
             yield running
 
 
@@ -144,10 +133,10 @@ def test_the_build_works_and_leaks_all_it_has(build):
     assert build.named("journal.txt") and b'log_level = "debug"' in build.left[build.named("holdfast.toml")[0]]
 
 
-def test_no_secret_that_lives_long_is_in_it(build, secrets):
+def test_no_secret_that_lives_long_is_in_it(build, private_key):
     """Everybody reads the log and the workspace"""
     reply = explained(build)
-    known = {**secrets, "the day's signing key": traces.derived(SECRET, reply["string_to_sign"])}
+    known = {"secret access key": SECRET, "the day's signing key": traces.derived(SECRET, reply["string_to_sign"]), **pem.secrets(private_key)}
     texts = traces.candidates(build.places)
     attack(f"looks for {len(known)} secrets in every spelling, and tries {len(texts)} texts as the key of a signature that is in the log.")
     assert traces.seen(known, build.places) == []

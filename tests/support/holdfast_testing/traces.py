@@ -7,7 +7,7 @@ import os
 import re
 import urllib.parse
 
-from holdfast_testing import sigv4
+from holdfast_testing import pem, sigv4
 
 
 def base64_forms(data):
@@ -18,12 +18,12 @@ def base64_forms(data):
 
 
 def forms(secret):
-    """Raw, base64 and base64url, hex, url-encoded; of a text or of bytes."""
+    """Raw, base64 and base64url, hex, url-encoded; of the bytes of a private key's number also a good part of it."""
     data = secret.encode() if isinstance(secret, str) else secret
     found = [data, data.hex().encode(), data.hex().upper().encode(), urllib.parse.quote_from_bytes(data, safe="").encode()]
     for text in base64_forms(data):
         found += [text, text.replace(b"+", b"-").replace(b"/", b"_")]
-    return found
+    return found if isinstance(secret, str) else found + pem.traces(data)
 
 
 def seen(secrets, places):
