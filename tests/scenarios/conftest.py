@@ -1,7 +1,6 @@
 """What the scenarios share. Each test is a step of its file's story and prints it; the file's first line is the headline."""
 
 import contextlib
-import os
 import subprocess
 
 import pytest

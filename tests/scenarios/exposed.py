@@ -22,7 +22,8 @@ from holdfast_testing import traces
 from holdfast_testing.client import Client
 from holdfast_testing.hosts import SERVER
 from holdfast_testing.memory import memory
-from holdfast_testing.story import note
+from holdfast_testing.processes import wait_until
+from holdfast_testing.story import note, outcome
 from holdfast_testing.swift import ACCESS_KEY, REGION
 from holdfast_testing.users import ALICE
 
@@ -138,6 +139,11 @@ def steal(pid):
     return None
 
 
+def load(tpm, state, key):
+    """tpm2_load of the wrapped key in a copy of the daemon's state."""
+    return tpm.tool("tpm2_load", "-r", os.path.join(state, "keys", key, "v1.pem"), "-c", "key.ctx", check=False)
+
+
 def requests(daemon, *bodies):
     """Their replies, on one connection, as whoever calls this."""
     with Client(daemon.socket) as client:
@@ -189,3 +195,14 @@ def through(host, api, revoke):
     after = [code for at, _, code in log if at > done.value]
     first = next(end for _, end, code in log if code != "ok")
     return sum(code == "ok" for _, _, code in log), after.count("ok"), after.count("not_permitted"), first - begun.value
+
+
+def after_revocation(shop, exposed, api, revoke, how):
+    served = shop.count()[0]
+    signed, late, refused, seconds = through(exposed, api, revoke)
+    assert signed >= 5 and late == 0 and refused >= 1, (signed, late, refused)
+    before = wait_until(lambda: shop.count()[1], 30, "the service is refused too") and shop.count()
+    wait_until(lambda: shop.count()[1] >= before[1] + 2, 30, "the service asks again")
+    assert shop.count()[0] == before[0] >= served
+    outcome(f"{how} on the open connection {signed} signatures before; of {refused} requests in more than a second afterwards none was signed. "
+            f"The first refusal came {seconds * 1000:.0f} ms after the administrator's call. The service's own open connection: nothing either.")  # fmt: skip

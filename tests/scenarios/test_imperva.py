@@ -13,13 +13,13 @@ import time
 
 import pytest
 
-from exposed import CATALOGUE, SHOP, Api, Service, ask, loot, requests, steal, through, wanted
+from exposed import CATALOGUE, SHOP, Api, Service, after_revocation, ask, load, loot, requests, steal, wanted
 from holdfast_testing import traces
 from holdfast_testing.daemon import Daemon, everything
 from holdfast_testing.hosts import Host
 from holdfast_testing.processes import wait_until
 from holdfast_testing.story import attack, control, note, outcome
-from holdfast_testing.swift import ACCESS_KEY, REGION
+from holdfast_testing.swift import ACCESS_KEY
 from holdfast_testing.users import MALLORY
 
 OLD_SHOP = MALLORY  # the user of the service with the static key
@@ -149,11 +149,6 @@ def test_the_services_connection_is_of_no_use_to_others(shop, exposed, api):
     assert b'"signature"' not in answer
 
 
-def load(tpm, state):
-    """tpm2_load of the wrapped key in a copy of the daemon's state."""
-    return tpm.tool("tpm2_load", "-r", os.path.join(state, "keys", "shop-aws", "v1.pem"), "-c", "key.ctx", check=False)
-
-
 def test_wrapped_keys_load_on_no_other_tpm(shop, exposed, elsewhere, api, folder):
     """It takes the wrapped keys to a host with another TPM"""
     copy, kept = os.path.join(folder, "copied-state"), os.path.join(folder, "kept-state")
@@ -178,7 +173,7 @@ def test_wrapped_keys_load_on_no_other_tpm(shop, exposed, elsewhere, api, folder
         outcome(f"Forced to take that TPM, it finds that the key does not load: {reply.code}.")
     finally:
         thief.stop()
-    loaded = load(elsewhere.tpm, kept)
+    loaded = load(elsewhere.tpm, kept, "shop-aws")
     assert loaded.returncode != 0 and "integrity" in loaded.stderr, loaded
     outcome(f"Nor does it load without Holdfast. tpm2_load: {re.search('tpm:.*integrity.*', loaded.stderr)[0]}.")
 
@@ -245,17 +240,6 @@ def test_the_same_uid_in_another_unit_is_refused(shop, exposed, api, two_units):
     assert reply.code == "not_permitted"
 
 
-def after_revocation(shop, exposed, api, revoke, how):
-    served = shop.count()[0]
-    signed, late, refused, seconds = through(exposed, api, revoke)
-    assert signed >= 5 and late == 0 and refused >= 1, (signed, late, refused)
-    before = wait_until(lambda: shop.count()[1], 30, "the service is refused too") and shop.count()
-    wait_until(lambda: shop.count()[1] >= before[1] + 2, 30, "the service asks again")
-    assert shop.count()[0] == before[0] >= served
-    outcome(f"{how} on the open connection {signed} signatures before; of {refused} requests in more than a second afterwards none was signed. "
-            f"The first refusal came {seconds * 1000:.0f} ms after the administrator's call. The service's own open connection: nothing either.")  # fmt: skip
-
-
 def test_after_disabling_the_key_nothing_is_signed(shop, exposed, api):
     """The breach is noticed: the key is disabled while the attacker asks on"""
     attack("asks in a loop on one connection, from within the service.")
@@ -290,6 +274,6 @@ def test_control_the_copied_keys_were_whole(shop, exposed, api, folder):
         reply = exposed.run(lambda: requests(copy, wanted(api))[0])
     finally:
         copy.stop()
-    loaded = load(exposed.tpm, os.path.join(folder, "kept-state"))
+    loaded = load(exposed.tpm, os.path.join(folder, "kept-state"), "shop-aws")
     control(f"On the TPM that made it the copy signs ({reply.status}), and tpm2_load ends with {loaded.returncode}.")
     assert reply.status == 200 and loaded.returncode == 0, loaded
