@@ -80,7 +80,7 @@ class Build:
         self.place = os.path.join(folder, f"build-{name}")
         tools = os.path.join(self.place, "tools")
         os.makedirs(tools)
-        for path in (program("holdfast"), os.path.join(HERE, "build.sh"), os.path.join(HERE, "copy_memory.py")):
+        for path in (program("holdfast"), os.path.join(HERE, "build.sh"), os.path.join(HERE, "holder.py")):
             shutil.copy(path, tools)
         workspace = os.path.join(self.place, "workspace")
         os.makedirs(workspace)
