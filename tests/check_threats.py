@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Each test that docs/threats.md names has to exist and be registered with ctest: check_threats.py BUILD
+"""Each test that docs/threats.md and docs/scenarios.md name has to exist and be registered with ctest: check_threats.py BUILD
 
-A row of the table is | # | threat | answer | tests |, and its tests are `unit_NAME:Suite.Test` or
-`e2e/test_FILE.py::test_name`.
+A row of the first's table is | # | threat | answer | tests |, of the second's | breach | what is shown | tests |; tests are
+`unit_NAME:Suite.Test`, `e2e/test_FILE.py::test_name` or `scenarios/test_FILE.py::test_name`.
 """
 
 import functools
@@ -13,16 +13,20 @@ import subprocess
 import sys
 
 SOURCE = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
-TESTS = re.compile(r"`((?:unit|contract)_\w+:[\w/]+\.[\w/*]+|e2e/test_\w+\.py::\w+)`")
+TESTS = re.compile(r"`((?:unit|contract)_\w+:[\w/]+\.[\w/*]+|(?:e2e|scenarios)/test_\w+\.py::\w+)`")
+
+
+BREACHES = ("Imperva", "MGM", "Ledger", "Peloton", "Travis CI")
 
 
 def rows():
-    """Number and named tests of each row."""
-    with open(os.path.join(SOURCE, "docs", "threats.md"), encoding="utf-8") as file:
-        for line in file:
-            cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-            if line.startswith("|") and len(cells) >= 4 and cells[0].isdigit():
-                yield int(cells[0]), TESTS.findall(cells[-1]), cells[-1]
+    """Number or breach, and named tests, of each row."""
+    for page in ("threats.md", "scenarios.md"):
+        with open(os.path.join(SOURCE, "docs", page), encoding="utf-8") as file:
+            for line in file:
+                cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+                if line.startswith("|") and len(cells) >= 3 and (cells[0].isdigit() or cells[0] in BREACHES):
+                    yield cells[0], TESTS.findall(cells[-1]), cells[-1]
 
 
 def registered(build):
@@ -47,9 +51,9 @@ def programs_tests(program):
 
 def fault(test, tests):
     """Why a named test does not count; empty if it does."""
-    if test.startswith("e2e/"):
+    if "::" in test:
         file, name = test.split("::")
-        target = "e2e_" + os.path.basename(file)[len("test_") : -len(".py")]
+        target = os.path.dirname(file) + "_" + os.path.basename(file)[len("test_") : -len(".py")]
         if target not in tests:
             return f"{target} is not registered with ctest"
         with open(os.path.join(SOURCE, "tests", file), encoding="utf-8") as content:
@@ -76,8 +80,8 @@ def main():
             why = fault(test, tests)
             if why:
                 faults.append(f"row {number}: {why}")
-    if not seen:
-        faults.append("docs/threats.md has no table of rows")
+    if not set(BREACHES) < set(seen) or "1" not in seen:
+        faults.append("docs/threats.md has no row 1, or docs/scenarios.md not every breach")
     for line in faults:
         print(line)
     print(f"{len(seen)} rows, {count} tests named, {len(faults)} faults")

@@ -16,6 +16,7 @@ from holdfast_testing.memory import memory
 from holdfast_testing.processes import wait_until
 from holdfast_testing.sigv4 import get, wrong
 from holdfast_testing.swtpm import Swtpm
+from holdfast_testing.traces import forms
 from holdfast_testing.users import ALICE, MALLORY, as_user
 
 SECRET = "the-secret-that-nobody-may-see/0123456789"
@@ -214,11 +215,6 @@ def test_row06_host_is_the_one_that_is_signed(root, daemon):
 
 
 # Row 11: secrets stay out of every text.
-
-
-def forms(canary):
-    data = canary.encode()
-    return [data, base64.b64encode(data).rstrip(b"="), data.hex().encode(), data.hex().upper().encode(), urllib.parse.quote(canary).encode()]
 
 
 def test_row11_canaries_in_every_secret_field_are_nowhere_found(root, daemon):

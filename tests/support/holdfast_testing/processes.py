@@ -74,10 +74,10 @@ def listens(path):
         return any(len(row) == 8 and row[7].rstrip("\n") == path and int(row[3], 16) & accepting for row in rows)
 
 
-def accepts_port(port):
+def accepts_port(port, address="127.0.0.1"):
     with socket.socket() as probe:
         probe.settimeout(1)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((address, port)) == 0
 
 
 def free_ports(count):

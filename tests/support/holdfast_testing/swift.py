@@ -31,7 +31,7 @@ use = egg:swift#{kind}
 
 PROXY = """\
 [DEFAULT]
-bind_ip = 127.0.0.1
+bind_ip = {address}
 bind_port = {port}
 workers = 0
 user = {user}
@@ -59,7 +59,7 @@ use = egg:swift#bulk
 use = egg:swift#s3api
 [filter:tempauth]
 use = egg:swift#tempauth
-user_test_tester = testing .admin
+user_test_tester = {secret} .admin
 [filter:slo]
 use = egg:swift#slo
 [filter:dlo]
@@ -86,7 +86,9 @@ for kind, port in zip(("account", "container", "object"), sys.argv[2:]):
 class Swift:
     """Started by the constructor, which returns when an S3 request is answered."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, secret=SECRET, address="127.0.0.1"):
+        self.secret = secret
+        self.address = address
         self.folder = os.path.abspath(folder)
         self.log = os.path.join(self.folder, "swift.log")
         os.makedirs(os.path.join(self.folder, "devices", "d1"), exist_ok=True)
@@ -104,16 +106,17 @@ class Swift:
         for kind, port in zip(("account", "container", "object"), ports):
             text = SERVER.format(kind=kind, port=port, folder=self.folder, user=user_name())
             self._spawn([f"/usr/bin/swift-{kind}-server", self._write(f"{kind}-server.conf", text)])
-        text = PROXY.format(port=self.port, folder=self.folder, user=user_name(), memcached=memcached)
+        text = PROXY.format(port=self.port, folder=self.folder, user=user_name(), memcached=memcached, secret=self.secret,
+                            address=self.address)  # fmt: skip
         self._spawn(["/usr/bin/swift-proxy-server", self._write("proxy-server.conf", text)])
-        wait_until(lambda: self._all_up([memcached, *ports, self.port]), 60, f"Swift listens (see {self.log})")
+        wait_until(lambda: self._all_up([memcached, *ports]), 60, f"Swift listens (see {self.log})")
 
     def _all_up(self, ports):
         for process in self.processes:
             if process.poll() is not None:
                 with open(self.log, encoding="utf-8", errors="replace") as log:
                     raise RuntimeError(f"{process.args[0]} ended with {process.returncode}:\n{log.read()[-3000:]}")
-        return all(accepts_port(port) for port in ports)
+        return all(accepts_port(port) for port in ports) and accepts_port(self.port, self.address)
 
     def _write(self, name, text):
         path = os.path.join(self.folder, name)
@@ -132,7 +135,7 @@ class Swift:
 
     @property
     def host(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.address}:{self.port}"
 
     @property
     def endpoint(self):
@@ -151,9 +154,9 @@ class Swift:
 
 
 def main():
-    """python3 -m holdfast_testing.swift FOLDER: serves until its standard input or SIGTERM ends it; prints its address."""
+    """python3 -m holdfast_testing.swift FOLDER [SECRET ADDRESS]: serves until its standard input or SIGTERM ends it; prints its address."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with Swift(sys.argv[1]) as swift:
+    with Swift(*sys.argv[1:]) as swift:
         print(swift.host, flush=True)
         sys.stdin.read()
 

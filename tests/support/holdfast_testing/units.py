@@ -37,3 +37,9 @@ def move(pid, procs):
     """A process into the unit whose cgroup.procs this is."""
     with open(procs, "w", encoding="ascii") as file:
         file.write(str(pid))
+
+
+def enter(procs):
+    """This process into it; None, where no cgroups can be made, leaves it where it is."""
+    if procs:
+        move(0, procs)
