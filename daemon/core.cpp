@@ -14,6 +14,8 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <cstdlib>
 
+#include "daemon/audit/checkpoint.h"
+#include "daemon/audit/prune.h"
 #include "daemon/audit/reader.h"
 #include "daemon/base/error.h"
 #include "daemon/base/hardening.h"
@@ -34,7 +36,9 @@ using asio::awaitable;
 using asio::use_awaitable;
 
 constexpr std::chrono::seconds kSignOfLife{1};
-constexpr std::chrono::milliseconds kAuditPatience{2000};
+constexpr std::chrono::milliseconds kAuditPatience{800};  // and a tenth more: within a second
+constexpr std::chrono::seconds kLastCheckpoint{5};
+constexpr std::chrono::hours kPruneEvery{1};
 constexpr std::size_t kSockets = 3;  // application, admin, metrics
 // Of administrators, and of what reads the metrics.
 constexpr std::size_t kOtherConnections = 256;
@@ -94,6 +98,15 @@ std::optional<SystemTime> last_record(const config::Config& config) {
   }
 }
 
+std::shared_ptr<audit::Mirror> make_mirror(const config::Audit& wanted) {
+  if (wanted.sinks.empty()) return nullptr;
+  std::vector<audit::Mirror::Target> targets;
+  for (const config::AuditSink sink : wanted.sinks)
+    targets.push_back(audit::Mirror::target(
+        sink == config::AuditSink::journald ? audit::Sink::journald : audit::Sink::syslog));
+  return std::make_shared<audit::Mirror>(std::move(targets));
+}
+
 class Core {
  public:
   Core(Loop& loop, const config::Config& config, const std::vector<config::File>& files,
@@ -103,9 +116,11 @@ class Core {
         limits_(socket_limits(config.limits)),
         store_(config.state_dir + "/keys"),
         service_(loop_, config, load_policy(files), store_.load(), last_record(config)) {
-    service_.audit =
-        audit::Writer::make(loop, config.state_dir + "/audit",
-                            config.durability == config::Durability::fsync, kAuditPatience);
+    service_.mirror = make_mirror(config.audit);
+    service_.audit = audit::Writer::make(loop, config.state_dir + "/audit",
+                                         config.audit.durability == config::Durability::fsync,
+                                         kAuditPatience, audit::system_files(), service_.mirror);
+    resume_checkpoints();
     service_.landlock = landlock;
     service_.replace_device = [this](const std::string& name) { tell({{"overdue", name}}); };
     service_.replace_caller = [this] { tell({{"caller_overdue", true}}); };
@@ -117,6 +132,7 @@ class Core {
   // Until the supervisor says stop or is gone.
   awaitable<void> run() {
     asio::co_spawn(loop_, tell_alive(), asio::detached);
+    asio::co_spawn(loop_, look_after_log(), asio::detached);
     for (;;) {
       co_await control_.async_wait(asio::posix::stream_descriptor::wait_read, use_awaitable);
       auto message = device::receive_control(control_.native_handle());
@@ -252,6 +268,86 @@ class Core {
     }
   }
 
+  // What the writer says of the log is enough where it can't be read.
+  void resume_checkpoints() {
+    try {
+      if (const auto stored = audit::read_signed(service_.config.state_dir + "/audit"))
+        service_.checkpoints.resume(stored->checkpoint.state.size, stored->checkpoint.time);
+    } catch (const Error&) {
+    }
+  }
+
+  awaitable<void> look_after_log() {
+    asio::steady_timer timer(loop_);
+    SteadyTime pruned{};
+    for (;;) {
+      timer.expires_after(kSignOfLife);
+      co_await timer.async_wait(use_awaitable);
+      if (stopping_) co_return;
+      std::vector<audit::Record> due = service_.denials.due(service_.clock.steady());
+      co_await write_counts(std::move(due));
+      co_await service_.checkpoints.look(service_, false);
+      if (service_.config.audit.keep_details_days == 0 ||
+          (pruned != SteadyTime{} && service_.clock.steady() - pruned < kPruneEvery))
+        continue;
+      pruned = service_.clock.steady();
+      co_await prune_details();
+    }
+  }
+
+  // One record each; they come again where the log can't take them.
+  awaitable<void> write_counts(std::vector<audit::Record> records) {
+    for (audit::Record& record : records) {
+      record.policy_digest = service_.policy->digest();
+      record.time = service_.clock.now();
+      audit::Record copy = record;
+      try {
+        co_await service_.audit->write(std::move(copy));
+        continue;
+      } catch (const Error& error) {
+        log::error("audit_unavailable", {{"why", error.what()}});
+      }
+      service_.denials.put_back(std::move(record), service_.clock.steady());
+    }
+  }
+
+  awaitable<void> prune_details() {
+    const std::string folder = service_.config.state_dir + "/audit";
+    audit::Age age;
+    age.before_time =
+        service_.clock.now() - std::chrono::days(service_.config.audit.keep_details_days);
+    std::vector<std::uint64_t> segments;
+    std::string failure;
+    try {
+      co_await service_.audit->run([&] { segments = audit::prunable(folder, age); });
+      if (segments.empty()) co_return;
+      co_await service_.audit->run([&] { audit::prune(folder, segments); });
+    } catch (const Error& error) {
+      failure = error.what();
+      log::error("details_not_pruned", {{"why", failure}});
+    }
+    co_await record("audit.prune", failure.empty() ? "ok" : "internal",
+                    failure.empty() ? audit::describe(segments) : failure);
+  }
+
+  // A checkpoint over everything, if disk and device give it in time.
+  awaitable<void> sign_last() {
+    auto done = std::make_shared<bool>(false);
+    asio::co_spawn(
+        loop_,
+        [](Service& service, std::shared_ptr<bool> ended) -> awaitable<void> {
+          co_await service.checkpoints.look(service, true);
+          *ended = true;
+        }(service_, done),
+        asio::detached);
+    asio::steady_timer timer(loop_);
+    for (const auto end = std::chrono::steady_clock::now() + kLastCheckpoint;
+         !*done && std::chrono::steady_clock::now() < end;) {
+      timer.expires_after(std::chrono::milliseconds(10));
+      co_await timer.async_wait(use_awaitable);
+    }
+  }
+
   // What goes ahead may be right (the machine got its time late), so it is recorded and not refused.
   void watch_clock() {
     const std::chrono::seconds ahead = service_.clock.observe();
@@ -275,7 +371,11 @@ class Core {
   // Requests under way are answered and recorded, then the log is closed.
   awaitable<void> stop() {
     for (const auto& server : servers_) co_await server->stop();
+    stopping_ = true;
+    std::vector<audit::Record> counts = service_.denials.all();
+    co_await write_counts(std::move(counts));
     co_await record("stop", "ok", "");
+    if (service_.audit->failure().empty()) co_await sign_last();
     for (const auto& [name, device] : service_.devices) device->stop();
     service_.audit->stop();
     tell({{"stopped", true}});
@@ -288,6 +388,7 @@ class Core {
   Store store_;
   Service service_;
   std::vector<std::unique_ptr<socket::Server>> servers_;
+  bool stopping_ = false;
 };
 
 void make_state_folder(const config::Config& config) {

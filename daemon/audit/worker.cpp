@@ -3,10 +3,12 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <iterator>
 #include <optional>
 
+#include "daemon/audit/mirror.h"
 #include "daemon/base/log.h"
 
 namespace holdfast::audit {
@@ -14,16 +16,21 @@ namespace {
 
 using Steady = std::chrono::steady_clock;
 
-// A checkpoint costs four fsyncs, during which requests wait: so not one for each 256 records of a
+// Storing the head costs four fsyncs, during which requests wait: so not one for each 256 records of a
 // flood, but soon after it.
-constexpr std::uint64_t kCheckpointRecords = 256, kCheckpointAtMost = 4096;
-constexpr std::chrono::seconds kCheckpointInterval{1}, kIdle{5};
+constexpr std::uint64_t kHeadRecords = 256, kHeadAtMost = 4096;
+constexpr std::chrono::seconds kHeadInterval{1}, kIdle{5};
+// Refusals leave so much of the disk to signatures: some 50,000 records.
+constexpr std::uint64_t kReserveBytes = 64 * 1024 * 1024;
+constexpr std::chrono::seconds kLookForRoom{1};
+constexpr std::size_t kUnsyncedAtMost =
+    16 * 1024 * 1024;  // that are kept in memory until they are durable
 
 // The log and its failures; for one thread at a time.
 class DiskSide {
  public:
-  DiskSide(std::string folder, bool fsync, Files& files)
-      : folder_(std::move(folder)), fsync_(fsync), files_(files) {}
+  DiskSide(std::string folder, bool fsync, Files& files, std::shared_ptr<Mirror> mirror)
+      : folder_(std::move(folder)), fsync_(fsync), files_(files), mirror_(std::move(mirror)) {}
 
   // Appends the group and says what became of it.
   Outcome append(std::span<const Record> records) {
@@ -32,21 +39,28 @@ class DiskSide {
     });
   }
 
-  bool wants_checkpoint(bool idle) const {
-    const std::uint64_t records = log_ ? log_->since_checkpoint() : 0;
-    return records >= kCheckpointAtMost || (idle && records > 0) ||
-           (records >= kCheckpointRecords && Steady::now() - checkpointed_ >= kCheckpointInterval);
+  bool wants_head(bool idle) const {
+    const std::uint64_t records = log_ ? log_->since_head() : 0;
+    return records >= kHeadAtMost || (idle && records > 0) ||
+           (log_ && log_->unsynced_bytes() >= kUnsyncedAtMost) ||
+           (records >= kHeadRecords && Steady::now() - stored_at_ >= kHeadInterval);
   }
 
-  Outcome checkpoint() {
+  Outcome store_head() {
     return attempt(0, [&](Outcome&) {
-      log_->checkpoint();
-      checkpointed_ = Steady::now();
+      log_->store_head();
+      stored_at_ = Steady::now();
     });
+  }
+
+  Outcome publish(std::uint64_t size, std::string_view note) {
+    return attempt(0, [&](Outcome&) { log_->publish(size, note); });
   }
 
   // True where opening the log again may help.
   bool is_down() const { return !log_ && !for_good_; }
+
+  bool is_scarce() const { return scarce_; }  // any thread
 
   bool syncs_each_group() const { return fsync_; }
   LogState state() const { return log_ ? log_->state() : last_; }
@@ -67,13 +81,17 @@ class DiskSide {
       return outcome;
     }
     try {
-      if (!log_) log_ = Log::open(folder_, fsync_, files_);
+      if (!log_) open();
+      look_for_room();
       step(outcome);
       outcome.size = log_->size();
       return outcome;
     } catch (const SyncFailed& error) {
-      for_good_ = true;
+      if (log_) tail_ = log_->tail();
+      // What the process before wrote is known to nobody any more.
+      for_good_ = !tail_;
       failure_ = error.what();
+      if (for_good_) failure_ += ": restart the service then, which reads the log again";
     } catch (const std::exception& error) {
       failure_ = error.what();
     }
@@ -85,12 +103,28 @@ class DiskSide {
     return outcome;
   }
 
+  void look_for_room() {
+    if (Steady::now() - looked_at_ < kLookForRoom) return;
+    looked_at_ = Steady::now();
+    scarce_ = files_.free_bytes(folder_.c_str()) < kReserveBytes;
+  }
+
+  void open() {
+    log_ = Log::open(folder_, fsync_, files_, tail_ ? &*tail_ : nullptr, mirror_.get());
+    if (tail_) log::warning("audit_tail_rewritten", {{"from_seq", std::to_string(tail_->first)}});
+    tail_.reset();
+  }
+
   const std::string folder_;
   const bool fsync_;
   Files& files_;
+  const std::shared_ptr<Mirror> mirror_;
+  std::optional<Tail> tail_;  // of the log whose fsync failed
   std::unique_ptr<Log> log_;
   LogState last_;  // while there is no log_
-  Steady::time_point checkpointed_ = Steady::now();
+  Steady::time_point stored_at_ = Steady::now();
+  std::atomic<bool> scarce_ = false;
+  Steady::time_point looked_at_{};
   Steady::time_point reopen_at_{};
   std::string failure_;
   bool for_good_ = false;
@@ -99,15 +133,15 @@ class DiskSide {
 }  // namespace
 
 struct Worker::Shared {
-  Shared(std::string folder, bool fsync, Files& files, Reports r)
-      : disk(std::move(folder), fsync, files), reports(std::move(r)) {}
+  Shared(std::string folder, bool fsync, Files& files, std::shared_ptr<Mirror> mirror, Reports r)
+      : disk(std::move(folder), fsync, files, std::move(mirror)), reports(std::move(r)) {}
 
   std::mutex mutex;
   std::condition_variable wake, ended;
   std::vector<Record> records;
   std::vector<std::function<void()>> works;
   Steady::time_point appended_at{};  // by a Turn
-  bool disk_taken = false, checkpoint_due = false;
+  bool disk_taken = false, head_due = false;
   bool stopping = false, has_ended = false, abandoned = false;
 
   DiskSide disk;          // of who took it
@@ -123,7 +157,14 @@ struct Worker::Shared {
     if (!abandoned) reports.work_done(std::move(error));
   }
 
-  bool has_work() const { return stopping || checkpoint_due || !records.empty() || !works.empty(); }
+  void require(Outcome outcome) {
+    if (outcome.failure.empty()) return;
+    Error error(ErrorKind::audit_unavailable, outcome.failure);
+    report(std::move(outcome));
+    throw error;
+  }
+
+  bool has_work() const { return stopping || head_due || !records.empty() || !works.empty(); }
 
   void run() {
     std::vector<Record> group;
@@ -142,7 +183,7 @@ struct Worker::Shared {
         if (abandoned) return;
         idle = !called && Steady::now() - appended_at >= kIdle;
         disk_taken = true;
-        checkpoint_due = false;
+        head_due = false;
         group.swap(records);
         chores.swap(works);
         last = stopping && group.empty() && chores.empty();
@@ -150,8 +191,8 @@ struct Worker::Shared {
       if (!group.empty()) report(disk.append(group));
       for (const auto& chore : chores) report_work(result_of(chore));
       // Nobody may ask for a signature until health is good again.
-      if (idle && disk.is_down()) report(disk.checkpoint());
-      store_checkpoint(idle || last);
+      if (idle && disk.is_down()) report(disk.store_head());
+      keep_head(idle || last);
       if (last) break;
       const std::lock_guard lock(mutex);
       disk_taken = false;
@@ -162,9 +203,9 @@ struct Worker::Shared {
     ended.notify_all();
   }
 
-  void store_checkpoint(bool idle) {
-    if (!disk.wants_checkpoint(idle)) return;
-    Outcome outcome = disk.checkpoint();
+  void keep_head(bool idle) {
+    if (!disk.wants_head(idle)) return;
+    Outcome outcome = disk.store_head();
     if (!outcome.failure.empty()) report(std::move(outcome));
   }
 
@@ -178,8 +219,10 @@ struct Worker::Shared {
   }
 };
 
-Worker::Worker(std::string folder, bool fsync, Files& files, Reports reports)
-    : shared_(std::make_shared<Shared>(std::move(folder), fsync, files, std::move(reports))) {}
+Worker::Worker(std::string folder, bool fsync, Files& files, std::shared_ptr<Mirror> mirror,
+               Reports reports)
+    : shared_(std::make_shared<Shared>(std::move(folder), fsync, files, std::move(mirror),
+                                       std::move(reports))) {}
 
 Worker::~Worker() {
   if (thread_.joinable()) stop(std::chrono::milliseconds(0));
@@ -214,10 +257,10 @@ Outcome Worker::Turn::append(std::span<const Record> records) noexcept {
 
 Worker::Turn::~Turn() {
   if (!shared_) return;  // moved from
-  const bool checkpoint_due = shared_->disk.wants_checkpoint(false);
+  const bool head_due = shared_->disk.wants_head(false);
   const std::lock_guard lock(shared_->mutex);
   shared_->appended_at = Steady::now();
-  shared_->checkpoint_due = checkpoint_due;
+  shared_->head_due = head_due;
   if (shared_->abandoned) shared_->disk.close();
   shared_->disk_taken = false;
   if (shared_->has_work() || shared_->abandoned) shared_->wake.notify_one();
@@ -225,6 +268,19 @@ Worker::Turn::~Turn() {
 
 LogState Worker::state() const {
   return shared_->disk.state();
+}
+
+bool Worker::is_scarce() const {
+  return shared_->disk.is_scarce();
+}
+
+LogState Worker::durable_state() {
+  shared_->require(shared_->disk.store_head());
+  return shared_->disk.state();
+}
+
+void Worker::publish(std::uint64_t size, std::string_view note) {
+  shared_->require(shared_->disk.publish(size, note));
 }
 
 void Worker::submit(std::vector<Record> records) {

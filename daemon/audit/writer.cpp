@@ -67,12 +67,13 @@ Error unavailable(const std::string& detail) {
 
 class DiskWriter final : public Writer {
  public:
-  DiskWriter(Loop& loop, const std::string& folder, bool fsync, milliseconds patience, Files& files)
+  DiskWriter(Loop& loop, const std::string& folder, bool fsync, milliseconds patience, Files& files,
+             std::shared_ptr<Mirror> mirror)
       : loop_(loop),
         patience_(patience),
         tick_every_(std::clamp(patience / 4, milliseconds(1), milliseconds(100))),
         tick_(loop.context()),
-        worker_(folder, fsync, files, reports()) {
+        worker_(folder, fsync, files, std::move(mirror), reports()) {
     take(worker_.open());
     worker_.start();
   }
@@ -106,6 +107,10 @@ class DiskWriter final : public Writer {
     return failure_.empty() && stalled(Steady::now()) ? stall_text() : failure_;
   }
 
+  bool is_scarce() const override {
+    return waiting_.size() >= kMaxRecords / 2 || worker_.is_scarce();
+  }
+
   std::uint64_t size() const override { return size_; }
 
   asio::awaitable<LogState> state() override {
@@ -113,6 +118,18 @@ class DiskWriter final : public Writer {
     std::function<void()> look = [&] { state = worker_.state(); };
     co_await run(std::move(look));
     co_return state;
+  }
+
+  asio::awaitable<LogState> durable_state() override {
+    LogState state;
+    std::function<void()> look = [&] { state = worker_.durable_state(); };
+    co_await run(std::move(look));
+    co_return state;
+  }
+
+  asio::awaitable<void> publish(std::uint64_t size, std::string note) override {
+    std::function<void()> store = [&] { worker_.publish(size, note); };
+    co_await run(std::move(store));
   }
 
   void stop() override {
@@ -270,8 +287,9 @@ class DiskWriter final : public Writer {
 }  // namespace
 
 std::unique_ptr<Writer> Writer::make(Loop& loop, const std::string& folder, bool fsync,
-                                     milliseconds patience, Files& files) {
-  return std::make_unique<DiskWriter>(loop, folder, fsync, patience, files);
+                                     milliseconds patience, Files& files,
+                                     std::shared_ptr<Mirror> mirror) {
+  return std::make_unique<DiskWriter>(loop, folder, fsync, patience, files, std::move(mirror));
 }
 
 }  // namespace holdfast::audit

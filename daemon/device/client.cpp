@@ -54,6 +54,7 @@ class LinkedClient final : public Client {
   std::string reason() const override { return reason_; }
   const DeviceDescription& description() const override { return description_; }
   const std::string& name() const override { return name_; }
+  bool idle() const override { return queue_.next() == nullptr && under_way_.empty(); }
 
   // Each command is a local of the coroutine: g++ 12 destroys temporaries in a co_await twice.
   asio::awaitable<DeviceKey> create(std::uint64_t caller, KeyType type) override {

@@ -41,7 +41,7 @@ TEST(Config, HasDefaultsForAllButDevices) {
   EXPECT_EQ(config.runtime_dir, "/run/holdfast");
   EXPECT_FALSE(config.allow_software_devices);
   EXPECT_EQ(config.log_level, "info");
-  EXPECT_EQ(config.durability, Durability::written);
+  EXPECT_EQ(config.audit.durability, Durability::written);
   EXPECT_TRUE(config.user.empty() && config.device_user.empty() && config.admin_group.empty());
   EXPECT_TRUE(config.devices.empty());
 }
@@ -77,7 +77,7 @@ name = "read by policy, not here"
   EXPECT_EQ(config.device_user, "holdfast-tpm");
   EXPECT_EQ(config.admin_group, "holdfast-admin");
   EXPECT_EQ(config.log_level, "debug");
-  EXPECT_EQ(config.durability, Durability::fsync);
+  EXPECT_EQ(config.audit.durability, Durability::fsync);
   ASSERT_EQ(config.devices.size(), 2u);
   EXPECT_EQ(config.devices[0].name, "tpm");
   EXPECT_EQ(config.devices[1].tcti, "swtpm:path=/run/x.sock");
