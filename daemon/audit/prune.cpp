@@ -21,7 +21,8 @@ std::vector<std::uint64_t> prunable(const std::string& folder, const Age& age) {
       continue;
     if (age.before_seq && end > *age.before_seq) continue;
     const auto next = age.before_time ? first_time(folder, end) : std::nullopt;
-    if (age.before_time && (!next || *next > *age.before_time)) continue;
+    // Its time is cut to the second.
+    if (age.before_time && (!next || *next + std::chrono::seconds(1) > *age.before_time)) continue;
     old.push_back(first);
   }
   return old;

@@ -17,6 +17,7 @@ from holdfast_testing import tlog
 from holdfast_testing.daemon import Daemon, everything, problem
 from holdfast_testing.processes import wait_until
 from holdfast_testing.sigv4 import get, wrong
+from holdfast_testing.tokens import mint
 from holdfast_testing.users import ALICE, as_user
 
 SECRET = "a-secret-of-the-audit-tests"
@@ -138,18 +139,16 @@ def test_export_is_a_log_of_static_files(signing):
 def test_who_finds_the_caller_of_a_signature(signing):
     sigv4 = signing.sign(get("aws", explain=True)).json
     with signing.client() as client:
-        token = client.post("/v1/token/jwt", {"key": "tokens", "claims": {"sub": "me"}, "audience": "https://a.example", "ttl_seconds": 60}).json
+        token = mint(signing, "tokens").json
         digest = hashlib.sha256(b"a release").digest()
         body = {"key": "digests", "algorithm": "ES256", "digest": base64.b64encode(digest).decode(), "encoding": "der"}
         release = client.post("/v1/sign/digest", body).json
-    payload = token["token"].split(".")[1]
-    jti = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["jti"]
     for what, seq in [
-        (sigv4["headers"]["authorization"] if "authorization" in sigv4.get("headers", {}) else sigv4["signature"], sigv4["audit_seq"]),
+        (dict(sigv4["headers"])["Authorization"], sigv4["audit_seq"]),
         (sigv4["signature"], sigv4["audit_seq"]),
         (token["token"], token["audit_seq"]),
         ("Bearer " + token["token"], token["audit_seq"]),
-        (jti, token["audit_seq"]),
+        (token["jti"], token["audit_seq"]),
         (release["signature"], release["audit_seq"]),
         (digest.hex(), release["audit_seq"]),
     ]:
@@ -165,7 +164,7 @@ def test_audit_key_signs_nothing_else(signing):
     digest = base64.b64encode(hashlib.sha256(b"x").digest()).decode()
     with signing.client() as client:
         problem(client.post("/v1/sign/digest", {"key": "audit-log", "algorithm": "ES256", "digest": digest, "encoding": "der"}), "not_permitted", 403)
-        problem(client.post("/v1/token/jwt", {"key": "audit-log", "claims": {}, "audience": "https://a.example", "ttl_seconds": 60}), "not_permitted", 403)
+        problem(mint(signing, "audit-log"), "not_permitted", 403)
         problem(client.get("/v1/keys/audit-log"), "not_permitted", 403)
         assert "audit-log" not in [key["name"] for key in client.get("/v1/keys").json["keys"]]
     with signing.admin() as admin:

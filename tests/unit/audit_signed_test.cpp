@@ -254,8 +254,9 @@ TEST(Proofs, ComeFromTheTilesOfALargeTree) {
   for (const std::uint64_t first : {std::uint64_t{0}, kSegmentLeaves})
     for (const std::string& line : lines_of(contents(leaves_file(folder.log(), first)))) {
       grown.push(leaf_hash(line));
-      if (grown.size() % 9973 == 0 || grown.size() > kSegmentLeaves + 250)
+      if (grown.size() % 9973 == 0 || grown.size() > kSegmentLeaves + 250) {
         EXPECT_EQ(StoredTree(folder.log()).root(grown.size()), grown.root()) << grown.size();
+      }
     }
   // Of the older segment only tiles are needed, but for the record itself.
   StoredTree tree(folder.log());
