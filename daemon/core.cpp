@@ -14,8 +14,6 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <cstdlib>
 
-#include "daemon/audit/checkpoint.h"
-#include "daemon/audit/prune.h"
 #include "daemon/audit/reader.h"
 #include "daemon/base/error.h"
 #include "daemon/base/hardening.h"
@@ -25,6 +23,7 @@
 #include "daemon/service/application.h"
 #include "daemon/service/device_record.h"
 #include "daemon/service/files.h"
+#include "daemon/service/log_keeper.h"
 #include "daemon/service/service.h"
 #include "daemon/socket/server.h"
 
@@ -37,9 +36,7 @@ using asio::use_awaitable;
 
 constexpr std::chrono::seconds kSignOfLife{1};
 constexpr std::chrono::milliseconds kAuditPatience{800};  // and a tenth more: within a second
-constexpr std::chrono::seconds kLastCheckpoint{5};
-constexpr std::chrono::hours kPruneEvery{1};
-constexpr std::size_t kSockets = 3;  // application, admin, metrics
+constexpr std::size_t kSockets = 3;                       // application, admin, metrics
 // Of administrators, and of what reads the metrics.
 constexpr std::size_t kOtherConnections = 256;
 constexpr std::size_t kOtherBuffered = 64 * 1024 * 1024;  // a thousand records are up to 14 MiB
@@ -120,7 +117,7 @@ class Core {
     service_.audit = audit::Writer::make(loop, config.state_dir + "/audit",
                                          config.audit.durability == config::Durability::fsync,
                                          kAuditPatience, audit::system_files(), service_.mirror);
-    resume_checkpoints();
+    keeper_.resume();
     service_.landlock = landlock;
     service_.replace_device = [this](const std::string& name) { tell({{"overdue", name}}); };
     service_.replace_caller = [this] { tell({{"caller_overdue", true}}); };
@@ -132,7 +129,7 @@ class Core {
   // Until the supervisor says stop or is gone.
   awaitable<void> run() {
     asio::co_spawn(loop_, tell_alive(), asio::detached);
-    asio::co_spawn(loop_, look_after_log(), asio::detached);
+    asio::co_spawn(loop_, keeper_.run(), asio::detached);
     for (;;) {
       co_await control_.async_wait(asio::posix::stream_descriptor::wait_read, use_awaitable);
       auto message = device::receive_control(control_.native_handle());
@@ -218,30 +215,10 @@ class Core {
   }
 
   awaitable<void> record_start() {
-    co_await record("start", "ok", "");
+    co_await keeper_.record("start", "ok", "");
     tell({{"ready", true},
           {"status", "serving, " + std::to_string(service_.policy->size()) + " grants, " +
                          std::to_string(service_.catalogue.all().size()) + " keys"}});
-  }
-
-  // What nobody asked for over a socket is recorded too; a log that can't be written says so
-  // itself.
-  awaitable<void> record(std::string operation, std::string code, std::string reason) {
-    audit::Record record;
-    record.time = service_.clock.now();
-    record.operation = std::move(operation);
-    record.allowed = true;
-    record.code = std::move(code);
-    record.uid = ::geteuid();
-    record.policy_digest = service_.policy->digest();
-    record.details.caller.pid = ::getpid();
-    record.details.caller.uid = ::geteuid();
-    record.details.reason = std::move(reason);
-    try {
-      co_await service_.audit->write(std::move(record));
-    } catch (const Error& error) {
-      log::error("audit_unavailable", {{"why", error.what()}});
-    }
   }
 
   awaitable<void> reload_and_tell() {
@@ -252,7 +229,7 @@ class Core {
       complaint = error.what();
       log::error("reload_refused", {{"why", complaint}, {"kept", service_.policy->digest()}});
     }
-    co_await record("reload", complaint.empty() ? "ok" : "invalid_request", complaint);
+    co_await keeper_.record("reload", complaint.empty() ? "ok" : "invalid_request", complaint);
     tell({{"reloaded", complaint.empty()},
           {"status", complaint.empty() ? "policy " + service_.policy->digest().substr(0, 12)
                                        : "reload refused: " + complaint.substr(0, 512)}});
@@ -268,93 +245,14 @@ class Core {
     }
   }
 
-  // What the writer says of the log is enough where it can't be read.
-  void resume_checkpoints() {
-    try {
-      if (const auto stored = audit::read_signed(service_.config.state_dir + "/audit"))
-        service_.checkpoints.resume(stored->checkpoint.state.size, stored->checkpoint.time);
-    } catch (const Error&) {
-    }
-  }
-
-  awaitable<void> look_after_log() {
-    asio::steady_timer timer(loop_);
-    SteadyTime pruned{};
-    for (;;) {
-      timer.expires_after(kSignOfLife);
-      co_await timer.async_wait(use_awaitable);
-      if (stopping_) co_return;
-      std::vector<audit::Record> due = service_.denials.due(service_.clock.steady());
-      co_await write_counts(std::move(due));
-      co_await service_.checkpoints.look(service_, false);
-      if (service_.config.audit.keep_details_days == 0 ||
-          (pruned != SteadyTime{} && service_.clock.steady() - pruned < kPruneEvery))
-        continue;
-      pruned = service_.clock.steady();
-      co_await prune_details();
-    }
-  }
-
-  // One record each; they come again where the log can't take them.
-  awaitable<void> write_counts(std::vector<audit::Record> records) {
-    for (audit::Record& record : records) {
-      record.policy_digest = service_.policy->digest();
-      record.time = service_.clock.now();
-      audit::Record copy = record;
-      try {
-        co_await service_.audit->write(std::move(copy));
-        continue;
-      } catch (const Error& error) {
-        log::error("audit_unavailable", {{"why", error.what()}});
-      }
-      service_.denials.put_back(std::move(record), service_.clock.steady());
-    }
-  }
-
-  awaitable<void> prune_details() {
-    const std::string folder = service_.config.state_dir + "/audit";
-    audit::Age age;
-    age.before_time =
-        service_.clock.now() - std::chrono::days(service_.config.audit.keep_details_days);
-    std::vector<std::uint64_t> segments;
-    std::string failure;
-    try {
-      co_await service_.audit->run([&] { segments = audit::prunable(folder, age); });
-      if (segments.empty()) co_return;
-      co_await service_.audit->run([&] { audit::prune(folder, segments); });
-    } catch (const Error& error) {
-      failure = error.what();
-      log::error("details_not_pruned", {{"why", failure}});
-    }
-    co_await record("audit.prune", failure.empty() ? "ok" : "internal",
-                    failure.empty() ? audit::describe(segments) : failure);
-  }
-
-  // A checkpoint over everything, if disk and device give it in time.
-  awaitable<void> sign_last() {
-    auto done = std::make_shared<bool>(false);
-    asio::co_spawn(
-        loop_,
-        [](Service& service, std::shared_ptr<bool> ended) -> awaitable<void> {
-          co_await service.checkpoints.look(service, true);
-          *ended = true;
-        }(service_, done),
-        asio::detached);
-    asio::steady_timer timer(loop_);
-    for (const auto end = std::chrono::steady_clock::now() + kLastCheckpoint;
-         !*done && std::chrono::steady_clock::now() < end;) {
-      timer.expires_after(std::chrono::milliseconds(10));
-      co_await timer.async_wait(use_awaitable);
-    }
-  }
-
   // What goes ahead may be right (the machine got its time late), so it is recorded and not refused.
   void watch_clock() {
     const std::chrono::seconds ahead = service_.clock.observe();
     if (ahead == std::chrono::seconds(0)) return;
     const std::string seconds = std::to_string(ahead.count());
     log::warning("clock_went_ahead", {{"seconds", seconds}});
-    asio::co_spawn(loop_, record("clock.ahead", "ok", "the clock went ahead by " + seconds + " s"),
+    asio::co_spawn(loop_,
+                   keeper_.record("clock.ahead", "ok", "the clock went ahead by " + seconds + " s"),
                    asio::detached);
   }
 
@@ -371,11 +269,7 @@ class Core {
   // Requests under way are answered and recorded, then the log is closed.
   awaitable<void> stop() {
     for (const auto& server : servers_) co_await server->stop();
-    stopping_ = true;
-    std::vector<audit::Record> counts = service_.denials.all();
-    co_await write_counts(std::move(counts));
-    co_await record("stop", "ok", "");
-    if (service_.audit->failure().empty()) co_await sign_last();
+    co_await keeper_.finish();
     for (const auto& [name, device] : service_.devices) device->stop();
     service_.audit->stop();
     tell({{"stopped", true}});
@@ -387,8 +281,8 @@ class Core {
   const SocketLimits limits_;
   Store store_;
   Service service_;
+  LogKeeper keeper_{service_};
   std::vector<std::unique_ptr<socket::Server>> servers_;
-  bool stopping_ = false;
 };
 
 void make_state_folder(const config::Config& config) {

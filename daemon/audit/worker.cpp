@@ -3,132 +3,18 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <atomic>
 #include <csignal>
 #include <iterator>
 #include <optional>
 
-#include "daemon/audit/mirror.h"
-#include "daemon/base/log.h"
+#include "daemon/audit/disk_side.h"
 
 namespace holdfast::audit {
 namespace {
 
 using Steady = std::chrono::steady_clock;
 
-// Storing the head costs four fsyncs, during which requests wait: so not one for each 256 records of a
-// flood, but soon after it.
-constexpr std::uint64_t kHeadRecords = 256, kHeadAtMost = 4096;
-constexpr std::chrono::seconds kHeadInterval{1}, kIdle{5};
-// Refusals leave so much of the disk to signatures: some 50,000 records.
-constexpr std::uint64_t kReserveBytes = 64 * 1024 * 1024;
-constexpr std::chrono::seconds kLookForRoom{1};
-constexpr std::size_t kUnsyncedAtMost =
-    16 * 1024 * 1024;  // that are kept in memory until they are durable
-
-// The log and its failures; for one thread at a time.
-class DiskSide {
- public:
-  DiskSide(std::string folder, bool fsync, Files& files, std::shared_ptr<Mirror> mirror)
-      : folder_(std::move(folder)), fsync_(fsync), files_(files), mirror_(std::move(mirror)) {}
-
-  // Appends the group and says what became of it.
-  Outcome append(std::span<const Record> records) {
-    return attempt(records.size(), [&](Outcome& outcome) {
-      if (!records.empty()) outcome.first_seq = log_->append(records);
-    });
-  }
-
-  bool wants_head(bool idle) const {
-    const std::uint64_t records = log_ ? log_->since_head() : 0;
-    return records >= kHeadAtMost || (idle && records > 0) ||
-           (log_ && log_->unsynced_bytes() >= kUnsyncedAtMost) ||
-           (records >= kHeadRecords && Steady::now() - stored_at_ >= kHeadInterval);
-  }
-
-  Outcome store_head() {
-    return attempt(0, [&](Outcome&) {
-      log_->store_head();
-      stored_at_ = Steady::now();
-    });
-  }
-
-  Outcome publish(std::uint64_t size, std::string_view note) {
-    return attempt(0, [&](Outcome&) { log_->publish(size, note); });
-  }
-
-  // True where opening the log again may help.
-  bool is_down() const { return !log_ && !for_good_; }
-
-  bool is_scarce() const { return scarce_; }  // any thread
-
-  bool syncs_each_group() const { return fsync_; }
-  LogState state() const { return log_ ? log_->state() : last_; }
-
-  void close() {
-    if (log_) last_ = log_->state();
-    log_.reset();
-  }
-
- private:
-  template <class Step>
-  Outcome attempt(std::size_t records, Step step) {
-    Outcome outcome;
-    outcome.records = records;
-    if (for_good_ || (!log_ && Steady::now() < reopen_at_)) {
-      outcome.failure = failure_;
-      outcome.for_good = for_good_;
-      return outcome;
-    }
-    try {
-      if (!log_) open();
-      look_for_room();
-      step(outcome);
-      outcome.size = log_->size();
-      return outcome;
-    } catch (const SyncFailed& error) {
-      if (log_) tail_ = log_->tail();
-      // What the process before wrote is known to nobody any more.
-      for_good_ = !tail_;
-      failure_ = error.what();
-      if (for_good_) failure_ += ": restart the service then, which reads the log again";
-    } catch (const std::exception& error) {
-      failure_ = error.what();
-    }
-    close();
-    reopen_at_ = Steady::now() + kReopenAfter;
-    log::error("audit_failed", {{"reason", failure_}});
-    outcome.failure = failure_;
-    outcome.for_good = for_good_;
-    return outcome;
-  }
-
-  void look_for_room() {
-    if (Steady::now() - looked_at_ < kLookForRoom) return;
-    looked_at_ = Steady::now();
-    scarce_ = files_.free_bytes(folder_.c_str()) < kReserveBytes;
-  }
-
-  void open() {
-    log_ = Log::open(folder_, fsync_, files_, tail_ ? &*tail_ : nullptr, mirror_.get());
-    if (tail_) log::warning("audit_tail_rewritten", {{"from_seq", std::to_string(tail_->first)}});
-    tail_.reset();
-  }
-
-  const std::string folder_;
-  const bool fsync_;
-  Files& files_;
-  const std::shared_ptr<Mirror> mirror_;
-  std::optional<Tail> tail_;  // of the log whose fsync failed
-  std::unique_ptr<Log> log_;
-  LogState last_;  // while there is no log_
-  Steady::time_point stored_at_ = Steady::now();
-  std::atomic<bool> scarce_ = false;
-  Steady::time_point looked_at_{};
-  Steady::time_point reopen_at_{};
-  std::string failure_;
-  bool for_good_ = false;
-};
+constexpr std::chrono::seconds kIdle{5};
 
 }  // namespace
 

@@ -80,13 +80,13 @@ class DiskWriter final : public Writer {
 
   ~DiskWriter() override { stop(); }
 
-  asio::awaitable<std::uint64_t> write(Record record) override {
+  asio::awaitable<std::uint64_t> write(Record record, bool patient) override {
     const auto now = Steady::now();
     if (stopped_) throw unavailable("the daemon is being stopped");
     if (!failure_.empty() && (for_good_ || now < reopen_at_)) throw unavailable(failure_);
     if (stalled(now) || waiting_.size() >= kMaxRecords) throw unavailable(stall_text());
     co_return co_await ResumeWrite::wait([&](std::unique_ptr<ResumeWrite> resume) {
-      waiting_.push_back({now, std::move(resume)});
+      waiting_.push_back({now, std::move(resume), patient});
       unsent_.push_back(std::move(record));
       if (unsent_.size() == 1) send_soon();
       start_tick();
@@ -153,6 +153,7 @@ class DiskWriter final : public Writer {
   struct Waiting {
     Steady::time_point since;
     std::unique_ptr<ResumeWrite> resume;  // null once it was refused; its record is still under way
+    bool patient = false;
   };
 
   struct Group {
@@ -260,7 +261,7 @@ class DiskWriter final : public Writer {
       const auto now = Steady::now();
       for (Waiting& one : waiting_) {
         if (now - one.since <= patience_) break;
-        if (one.resume) late.push_back({one.since, std::move(one.resume)});
+        if (one.resume && !one.patient) late.push_back({one.since, std::move(one.resume)});
       }
       ticking_ = !waiting_.empty() || !works_.empty();
       if (ticking_) tick();

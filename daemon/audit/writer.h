@@ -39,8 +39,9 @@ class Writer {
   // The record's sequence number, once it is durable as configured. Throws Error{audit_unavailable}
   // when the disk fails, is too slow, or failed before and can't be opened again; at once where it
   // is known to, or 8,192 records wait. Can't be cancelled: it ends within `patience` and a tenth
-  // of a second.
-  virtual boost::asio::awaitable<std::uint64_t> write(Record record) = 0;
+  // of a second. With `patient` it ends when the disk lets it, or stop() gives up; so it is known whether
+  // the record may still be written.
+  virtual boost::asio::awaitable<std::uint64_t> write(Record record, bool patient = false) = 0;
 
   // Runs `work` on the disk worker, between groups, and resumes when it is done; what it throws
   // comes out here. For the other thing that writes to disk, the key catalogue. Throws

@@ -49,14 +49,13 @@ void Checkpoints::resume(std::uint64_t size, SystemTime time) {
   signed_at_ = time;
 }
 
-awaitable<void> Checkpoints::look(Service& service, bool last) {
+awaitable<void> Checkpoints::look(Service& service, SteadyTime now, bool last) {
   if (service.config.audit.signing_key.empty()) co_return;
   boost::asio::steady_timer timer(service.loop);
   while (busy_) {
     timer.expires_after(std::chrono::milliseconds(10));
     co_await timer.async_wait(boost::asio::use_awaitable);
   }
-  const SteadyTime now = service.clock.steady();
   if (service.audit->size() <= signed_size_) {
     grown_since_.reset();
     co_return;
@@ -111,9 +110,9 @@ awaitable<void> Checkpoints::sign(Service& service) {
   signed_at_ = time;
 }
 
-std::string Checkpoints::gap(const Service& service) const {
+std::string Checkpoints::gap(SteadyTime now) const {
   if (!failure_.empty()) return "checkpoints are not signed: " + failure_;
-  if (grown_since_ && service.clock.steady() - *grown_since_ > kAtMost + kRetry)
+  if (grown_since_ && now - *grown_since_ > kAtMost + kRetry)
     return "checkpoints are late: the signing key's device is busy";
   return {};
 }

@@ -24,12 +24,12 @@ class Checkpoints {
 
   // Looks once: signs if the log has grown, `checkpoint_every` has passed and the device has nothing else to do, or
   // kAtMost has passed; or in any case where it is the `last` one. Never throws; see gap().
-  boost::asio::awaitable<void> look(Service& service, bool last);
+  boost::asio::awaitable<void> look(Service& service, SteadyTime now, bool last);
 
   std::uint64_t signed_size() const { return signed_size_; }
   std::optional<SystemTime> signed_at() const { return signed_at_; }
   // Why records are not signed though a key is configured, or have not been for longer than they should; else empty.
-  std::string gap(const Service& service) const;
+  std::string gap(SteadyTime now) const;
 
  private:
   boost::asio::awaitable<void> sign(Service& service);

@@ -19,9 +19,10 @@ bool Denials::Bucket::take(Part part, SteadyTime now) {
 bool Denials::in_full(const audit::Record& record, std::uint64_t account, bool scarce,
                       SteadyTime now) {
   if (!scarce && of_each_[account].take(kOfOne, now) && of_all_.take(kOfAll, now)) return true;
+  const What what{record.uid, record.operation, record.key, record.code};
+  if (counts_.size() >= kMostCounts && !counts_.contains(what)) return true;
   ++counted_;
-  const auto [at, is_new] =
-      counts_.try_emplace({record.uid, record.operation, record.key, record.code});
+  const auto [at, is_new] = counts_.try_emplace(what);
   Count& count = at->second;
   if (is_new) {
     count.first = record;
@@ -43,10 +44,9 @@ audit::Record Denials::to_record(Count count) {
 std::vector<audit::Record> Denials::due(SteadyTime now) {
   std::erase_if(of_each_, [&](const auto& one) { return one.second.is_full(kOfOne, now); });
   std::vector<audit::Record> records;
-  const bool full = counts_.size() >= kMostCounts;
   for (auto at = counts_.begin(); at != counts_.end();) {
     const auto count = at++;
-    if (full || now - count->second.since >= kInterval)
+    if (now - count->second.since >= kInterval)
       records.push_back(to_record(std::move(counts_.extract(count).mapped())));
   }
   return records;

@@ -23,7 +23,7 @@ class Denials {
     double burst, per_second;
   };
   static constexpr Part kOfOne{256, 1}, kOfAll{4096, 32};
-  static constexpr std::size_t kMostCounts = 16'384;  // then all are due at once
+  static constexpr std::size_t kMostCounts = 16'384;  // what would be another one has a record
 
   // True: write this record. False: it was counted, by its uid, operation, key and code; the key has to exist, or be
   // left empty. `account` is Caller::account; with `scarce` room none is written.

@@ -85,19 +85,19 @@ json::object health_document(const Service& service, bool names_keys) {
   }
   const std::string failure = service.audit->failure();
   if (!failure.empty()) reasons.emplace_back("audit: " + failure);
-  if (!service.checkpoints.gap(service).empty())
-    reasons.emplace_back("audit: " + (names_keys
-                                          ? service.checkpoints.gap(service)
-                                          : "checkpoints are not signed; the admin socket's health "
-                                            "says why"));
+  const std::string gap = service.checkpoints.gap(service.clock.steady());
+  if (!gap.empty())
+    reasons.emplace_back(
+        "audit: " +
+        (names_keys ? gap : "checkpoints are not signed; the admin socket's health says why"));
   const std::chrono::seconds behind = service.clock.behind();
   if (behind != std::chrono::seconds(0))
     reasons.emplace_back("clock: it went back by " + std::to_string(behind.count()) +
                          " s; set it right, or run `holdfast clock accept`");
   if (service.policy->needs_process_identity()) {
     const std::string kernel = identity::process_identity_gap();
-    const std::string gap = kernel.empty() ? service.processes->gap() : kernel;
-    if (!gap.empty()) reasons.emplace_back("identity: " + gap);
+    const std::string missing = kernel.empty() ? service.processes->gap() : kernel;
+    if (!missing.empty()) reasons.emplace_back("identity: " + missing);
   }
   for (const auto& [name, key] : service.catalogue.all()) {
     if (!key->damage.empty())

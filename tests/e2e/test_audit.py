@@ -17,6 +17,7 @@ from holdfast_testing import tlog
 from holdfast_testing.daemon import Daemon, everything, problem
 from holdfast_testing.processes import wait_until
 from holdfast_testing.sigv4 import get, wrong
+from holdfast_testing.swtpm import Swtpm
 from holdfast_testing.tokens import mint
 from holdfast_testing.users import ALICE, as_user
 
@@ -218,6 +219,32 @@ def test_key_that_is_not_there_is_said_and_stops_nothing(folder, swtpm):
         daemon.create_key("audit-log", use="audit")
         wait_until(lambda: is_signed(daemon), 60, "the key is used once it is there")
         assert health(daemon)["status"] == "ok"
+
+
+def test_device_that_is_away_stops_no_other_and_its_lag_is_shown(folder, softhsm):
+    """The checkpoints' key is on a TPM that goes; keys of the HSM sign on, and it is signed again when the TPM is back."""
+    other = f'[[device]]\nname = "hsm"\n{softhsm.settings}'
+    with Swtpm(os.path.join(folder, "going-tpm")) as tpm:
+        with Daemon(os.path.join(folder, "going"), tpm.tcti, everything(), audit=AUDIT, device=other) as daemon:
+            daemon.create_key("audit-log", use="audit")
+            with daemon.admin() as admin:
+                assert admin.post("/v1/keys", {"name": "release", "type": "ec-p256", "device": "hsm", "use": "digest"}).status == 201
+            before = wait_until(lambda: is_signed(daemon), 60, "a checkpoint is signed")
+            tpm.kill()
+            body = {"key": "release", "algorithm": "ES256", "digest": base64.b64encode(hashlib.sha256(b"x").digest()).decode(), "encoding": "der"}
+            with daemon.client() as client:
+
+                def said():
+                    assert client.post("/v1/sign/digest", body).status == 200
+                    return any(reason.startswith("audit: ") for reason in health(daemon)["reasons"])
+
+                wait_until(said, 60, "health says that checkpoints are not signed")
+            behind = health(daemon)
+            assert behind["status"] == "degraded" and behind["audit"]["records"] > behind["audit"]["signed_records"]
+            assert behind["audit"]["signed_records"] >= before["signed_records"]
+            tpm.start()
+            wait_until(lambda: is_signed(daemon), 60, "what came meanwhile is signed")
+            assert health(daemon)["status"] == "ok"
 
 
 # Row 10.

@@ -165,6 +165,29 @@ TEST_F(AuditWriter, RefusesWithinItsPatienceWhenTheDiskStalls) {
   EXPECT_EQ(verify(folder_.log()).state.size, 3U);
 }
 
+TEST_F(AuditWriter, WaitsForAStalledDiskWhereItIsToldTo) {
+  Gate gate;
+  make(false, 50ms, gate);
+  gate.close();
+  std::optional<std::uint64_t> written;
+  asio::co_spawn(
+      loop_.context(),
+      [&]() -> asio::awaitable<void> { written = co_await writer_->write(sample(0), true); },
+      asio::detached);
+  on_loop([&]() -> asio::awaitable<void> {
+    asio::steady_timer look(loop_.context());
+    while (writer_->failure().empty()) {  // until it counts as stalled
+      look.expires_after(10ms);
+      co_await look.async_wait(asio::use_awaitable);
+    }
+  });
+  EXPECT_FALSE(written);
+  gate.open_again();
+  loop_.run();
+  EXPECT_EQ(written, 0U);
+  writer_->stop();
+}
+
 TEST_F(AuditWriter, RefusesAtOnceWhenTooManyWait) {
   Gate gate;
   make(false, 10s, gate);

@@ -85,6 +85,28 @@ name = "read by policy, not here"
   EXPECT_EQ(config.devices[1].sessions, "encrypted");
 }
 
+TEST(Config, ReadsWhatTheLogHas) {
+  const Audit usual = parse_text("").audit;
+  EXPECT_EQ(usual, Audit());
+  const Audit audit = parse_text(R"([audit]
+signing_key = "audit-log"
+origin = "machine.example/holdfast"
+checkpoint_seconds = 5
+keep_details_days = 90
+sinks = ["syslog", "journald"]
+)")
+                          .audit;
+  EXPECT_EQ(audit.signing_key, "audit-log");
+  EXPECT_EQ(audit.origin, "machine.example/holdfast");
+  EXPECT_EQ(audit.checkpoint_every, std::chrono::seconds(5));
+  EXPECT_EQ(audit.keep_details_days, 90U);
+  EXPECT_EQ(audit.sinks, (std::vector{AuditSink::syslog, AuditSink::journald}));
+  for (const char* bad : {"signing_key = \"No Name\"", "origin = \"with space\"",
+                          "origin = \"a+b\"", "checkpoint_seconds = 301", "keep_details_days = 0",
+                          "sinks = [\"kafka\"]", "sinks = [\"syslog\", \"syslog\"]"})
+    EXPECT_THROW(parse_text(std::string("[audit]\n") + bad + "\n"), Error) << bad;
+}
+
 TEST(Config, NamesFileLineAndRemedyOfEachFault) {
   const struct {
     const char* text;
