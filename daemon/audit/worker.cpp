@@ -15,6 +15,7 @@ namespace {
 using Steady = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kIdle{5};
+constexpr std::chrono::milliseconds kCompany{5};
 
 }  // namespace
 
@@ -27,6 +28,8 @@ struct Worker::Shared {
   std::vector<Record> records;
   std::vector<std::function<void()>> works;
   Steady::time_point appended_at{};  // by a Turn
+  Steady::duration group_took{0};    // the last group's, and how many may come with the next
+  std::size_t expected = 0;
   bool disk_taken = false, head_due = false;
   bool stopping = false, has_ended = false, abandoned = false;
 
@@ -67,6 +70,7 @@ struct Worker::Shared {
         wake.wait(lock, [this] { return !disk_taken || abandoned; });
         if (abandoned && !disk_taken) disk.close();
         if (abandoned) return;
+        if (!records.empty() && disk.syncs_each_group()) wait_for_company(lock);
         idle = !called && Steady::now() - appended_at >= kIdle;
         disk_taken = true;
         head_due = false;
@@ -74,7 +78,7 @@ struct Worker::Shared {
         chores.swap(works);
         last = stopping && group.empty() && chores.empty();
       }
-      if (!group.empty()) report(disk.append(group));
+      if (!group.empty()) append(group);
       for (const auto& chore : chores) report_work(result_of(chore));
       // Nobody may ask for a signature until health is good again.
       if (idle && disk.is_down()) report(disk.store_head());
@@ -87,6 +91,21 @@ struct Worker::Shared {
     const std::lock_guard lock(mutex);
     has_ended = true;
     ended.notify_all();
+  }
+
+  void append(const std::vector<Record>& group) {
+    const auto begun = Steady::now();
+    Outcome outcome = disk.append(group);
+    const std::lock_guard lock(mutex);
+    group_took = Steady::now() - begun;
+    expected = group.size() + records.size();
+    if (!abandoned) reports.outcome(std::move(outcome));
+  }
+
+  // Whoever was answered asks again, as a rule: waiting for them a moment makes one group, and one fsync, of two.
+  void wait_for_company(std::unique_lock<std::mutex>& lock) {
+    wake.wait_for(lock, std::min<Steady::duration>(group_took / 2, kCompany),
+                  [this] { return records.size() >= expected || stopping || !works.empty(); });
   }
 
   void keep_head(bool idle) {

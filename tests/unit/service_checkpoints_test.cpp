@@ -1,3 +1,5 @@
+#include <boost/asio/detached.hpp>
+
 #include "daemon/audit/checkpoint.h"
 #include "daemon/service/documents.h"
 #include "tests/unit/service_support.h"
