@@ -83,8 +83,10 @@ awaitable<void> LogKeeper::prune_details() {
     failure = error.what();
     log::error("details_not_pruned", {{"why", failure}});
   }
-  co_await record("audit.prune", failure.empty() ? "ok" : "internal",
-                  failure.empty() ? audit::describe(segments) : failure);
+  // Named locals, because g++ 12 destroys a temporary of a conditional in a co_await twice.
+  std::string code = failure.empty() ? "ok" : "internal";
+  std::string reason = failure.empty() ? audit::describe(segments) : failure;
+  co_await record("audit.prune", std::move(code), std::move(reason));
 }
 
 // A checkpoint over everything, if disk and device give it in time.
