@@ -52,21 +52,22 @@ std::optional<SignedCheckpoint> Claims::load_note(const std::string& who, const 
 }
 
 void Claims::load_stored(const std::string& folder) {
-  const auto load = [&](const std::string& name) -> std::optional<SignedCheckpoint> {
+  const auto sizes = list_checkpoints(folder);
+  const auto load = [&](const std::string& name, bool needed) -> std::optional<SignedCheckpoint> {
     try {
       return load_note(name, read_file(folder + "/" + name, kMostNoteBytes), "rewritten");
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::not_found)
         fault_(name + ": " + error.detail());
-      else if (!options_.keys.empty() || !list_checkpoints(folder).empty())
+      else if (needed)
         fault_(name + ": is missing");
       return std::nullopt;
     }
   };
-  newest_ = load("checkpoint");
-  for (const std::uint64_t size : list_checkpoints(folder)) {
+  newest_ = load("checkpoint", !options_.keys.empty() || !sizes.empty());
+  for (const std::uint64_t size : sizes) {
     const std::string name = checkpoint_path(size);
-    const auto kept = load(name);
+    const auto kept = load(name, false);  // the daemon may have dropped it meanwhile
     if (!kept) continue;
     if (kept->checkpoint.state.size != size) fault_(name + ": is another one's");
     if (newest_ && newest_->checkpoint.state.size < size) newest_ = kept;
