@@ -23,6 +23,7 @@
 #include "daemon/service/application.h"
 #include "daemon/service/device_record.h"
 #include "daemon/service/files.h"
+#include "daemon/service/log_keeper.h"
 #include "daemon/service/service.h"
 #include "daemon/socket/server.h"
 
@@ -34,8 +35,8 @@ using asio::awaitable;
 using asio::use_awaitable;
 
 constexpr std::chrono::seconds kSignOfLife{1};
-constexpr std::chrono::milliseconds kAuditPatience{2000};
-constexpr std::size_t kSockets = 3;  // application, admin, metrics
+constexpr std::chrono::milliseconds kAuditPatience{800};  // and a tenth more: within a second
+constexpr std::size_t kSockets = 3;                       // application, admin, metrics
 // Of administrators, and of what reads the metrics.
 constexpr std::size_t kOtherConnections = 256;
 constexpr std::size_t kOtherBuffered = 64 * 1024 * 1024;  // a thousand records are up to 14 MiB
@@ -94,6 +95,15 @@ std::optional<SystemTime> last_record(const config::Config& config) {
   }
 }
 
+std::shared_ptr<audit::Mirror> make_mirror(const config::Audit& wanted) {
+  if (wanted.sinks.empty()) return nullptr;
+  std::vector<audit::Mirror::Target> targets;
+  for (const config::AuditSink sink : wanted.sinks)
+    targets.push_back(audit::Mirror::target(
+        sink == config::AuditSink::journald ? audit::Sink::journald : audit::Sink::syslog));
+  return std::make_shared<audit::Mirror>(std::move(targets));
+}
+
 class Core {
  public:
   Core(Loop& loop, const config::Config& config, const std::vector<config::File>& files,
@@ -103,9 +113,11 @@ class Core {
         limits_(socket_limits(config.limits)),
         store_(config.state_dir + "/keys"),
         service_(loop_, config, load_policy(files), store_.load(), last_record(config)) {
-    service_.audit =
-        audit::Writer::make(loop, config.state_dir + "/audit",
-                            config.durability == config::Durability::fsync, kAuditPatience);
+    service_.mirror = make_mirror(config.audit);
+    service_.audit = audit::Writer::make(loop, config.state_dir + "/audit",
+                                         config.audit.durability == config::Durability::fsync,
+                                         kAuditPatience, audit::system_files(), service_.mirror);
+    keeper_.resume();
     service_.landlock = landlock;
     service_.replace_device = [this](const std::string& name) {
       tell_record(name);
@@ -120,6 +132,7 @@ class Core {
   // Until the supervisor says stop or is gone.
   awaitable<void> run() {
     asio::co_spawn(loop_, tell_alive(), asio::detached);
+    asio::co_spawn(loop_, keeper_.run(), asio::detached);
     for (;;) {
       co_await control_.async_wait(asio::posix::stream_descriptor::wait_read, use_awaitable);
       auto message = device::receive_control(control_.native_handle());
@@ -219,30 +232,10 @@ class Core {
   }
 
   awaitable<void> record_start() {
-    co_await record("start", "ok", "");
+    co_await keeper_.record("start", "ok", "");
     tell({{"ready", true},
           {"status", "serving, " + std::to_string(service_.policy->size()) + " grants, " +
                          std::to_string(service_.catalogue.all().size()) + " keys"}});
-  }
-
-  // What nobody asked for over a socket is recorded too; a log that can't be written says so
-  // itself.
-  awaitable<void> record(std::string operation, std::string code, std::string reason) {
-    audit::Record record;
-    record.time = service_.clock.now();
-    record.operation = std::move(operation);
-    record.allowed = true;
-    record.code = std::move(code);
-    record.uid = ::geteuid();
-    record.policy_digest = service_.policy->digest();
-    record.details.caller.pid = ::getpid();
-    record.details.caller.uid = ::geteuid();
-    record.details.reason = std::move(reason);
-    try {
-      co_await service_.audit->write(std::move(record));
-    } catch (const Error& error) {
-      log::error("audit_unavailable", {{"why", error.what()}});
-    }
   }
 
   awaitable<void> reload_and_tell() {
@@ -253,7 +246,7 @@ class Core {
       complaint = error.what();
       log::error("reload_refused", {{"why", complaint}, {"kept", service_.policy->digest()}});
     }
-    co_await record("reload", complaint.empty() ? "ok" : "invalid_request", complaint);
+    co_await keeper_.record("reload", complaint.empty() ? "ok" : "invalid_request", complaint);
     tell({{"reloaded", complaint.empty()},
           {"status", complaint.empty() ? "policy " + service_.policy->digest().substr(0, 12)
                                        : "reload refused: " + complaint.substr(0, 512)}});
@@ -275,7 +268,8 @@ class Core {
     if (ahead == std::chrono::seconds(0)) return;
     const std::string seconds = std::to_string(ahead.count());
     log::warning("clock_went_ahead", {{"seconds", seconds}});
-    asio::co_spawn(loop_, record("clock.ahead", "ok", "the clock went ahead by " + seconds + " s"),
+    asio::co_spawn(loop_,
+                   keeper_.record("clock.ahead", "ok", "the clock went ahead by " + seconds + " s"),
                    asio::detached);
   }
 
@@ -292,7 +286,7 @@ class Core {
   // Requests under way are answered and recorded, then the log is closed.
   awaitable<void> stop() {
     for (const auto& server : servers_) co_await server->stop();
-    co_await record("stop", "ok", "");
+    co_await keeper_.finish();
     for (const auto& [name, device] : service_.devices) device->stop();
     service_.audit->stop();
     tell({{"stopped", true}});
@@ -304,6 +298,7 @@ class Core {
   const SocketLimits limits_;
   Store store_;
   Service service_;
+  LogKeeper keeper_{service_};
   std::vector<std::unique_ptr<socket::Server>> servers_;
 };
 

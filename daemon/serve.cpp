@@ -41,6 +41,18 @@ bool still_signs(const Catalogue::Entry& key, const KeyVersion& used) {
          at->state != VersionState::retired;
 }
 
+// In a flood of refusals only a part gets records of their own. Names of keys that don't exist are the caller's
+// invention, without end, and count as one.
+bool is_counted(Service& service, const audit::Record& record, const Caller& caller,
+                const Catalogue::Entry& key) {
+  const bool scarce = service.audit->is_scarce();
+  const auto now = service.clock.steady();
+  if (key) return !service.denials.in_full(record, caller.account, scarce, now);
+  audit::Record nameless = record;
+  nameless.key.clear();
+  return !service.denials.in_full(nameless, caller.account, scarce, now);
+}
+
 }  // namespace
 
 boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& caller,
@@ -63,8 +75,8 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
   record.details.caller = caller;
   record.details.request_id = request_id;
 
-  socket::Response response;
   json::object reply;
+  std::optional<Error> refusal;
   std::optional<std::chrono::seconds> retry_after;
   try {
     // policy: caller, key and facts -> decision.
@@ -114,18 +126,22 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
       service.lost.add(record.key, record.version);
     if (error.kind() == ErrorKind::internal)
       log::error("internal", {{"request", request_id}, {"what", error.what()}});
-    response = socket::problem(error, request_id, retry_after);
+    refusal = error;
   }
 
   // audit: the record before the reply. No record, no signature.
   auto& answered = service.answered[{record.operation, record.code}];
+  if (refusal && is_counted(service, record, caller, key)) {
+    ++answered;
+    co_return socket::problem(*refusal, request_id, retry_after);
+  }
   const std::uint64_t sequence = co_await service.audit->write(std::move(record));
   ++answered;
   service.recent.add(request_id, sequence);
-  if (!reply.empty()) {
-    reply["audit_seq"] = sequence;
-    response.body = json::serialize(reply);
-  }
+  if (refusal) co_return socket::problem(*refusal, request_id, retry_after, sequence);
+  reply["audit_seq"] = sequence;
+  socket::Response response;
+  response.body = json::serialize(reply);
   co_return response;
 }
 

@@ -72,17 +72,33 @@ std::uint64_t Disk::size(int fd, const std::string& path) {
   return static_cast<std::uint64_t>(status.st_size);
 }
 
+UniqueFd Disk::open_new(const std::string& path) {
+  remove(path);
+  return open(path, O_WRONLY | O_CREAT | O_EXCL);
+}
+
+void Disk::remove(const std::string& path) {
+  if (files_.remove(full(path).c_str()) == 0)
+    folders_.insert(parent(path));
+  else if (errno != ENOENT)
+    fail("remove", full(path));
+}
+
 void Disk::write_tile(const Tile& tile) {
   const std::string path = tile.path();
-  UniqueFd fd = open(path, O_WRONLY | O_CREAT | O_TRUNC);
+  UniqueFd fd = open_new(path);
   write(fd.get(), tile.hashes, path);
   sync_later(std::move(fd));
 }
 
 void Disk::replace(const std::string& path, std::string_view text) {
+  replace(path, [&](int fd) { write(fd, text, path); });
+}
+
+void Disk::replace(const std::string& path, const std::function<void(int fd)>& fill) {
   const std::string temporary = path + ".tmp";
-  const UniqueFd fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC);
-  write(fd.get(), text, temporary);
+  const UniqueFd fd = open_new(temporary);
+  fill(fd.get());
   sync(fd.get(), temporary);
   if (files_.rename(full(temporary).c_str(), full(path).c_str()) != 0)
     fail("rename", full(temporary));
@@ -92,11 +108,12 @@ void Disk::replace(const std::string& path, std::string_view text) {
 void Disk::sync(int fd, const std::string& path) {
   if (files_.sync(fd) == 0) return;
   const int code = errno;
-  throw SyncFailed(ErrorKind::audit_unavailable,
-                   "the audit log can't be made durable: fsync " + full(path) + ": " +
-                       std::system_category().message(code) +
-                       ": check the disk, then restart the service, which verifies the log",
-                   {}, code);
+  throw SyncFailed(
+      ErrorKind::audit_unavailable,
+      "the audit log can't be made durable: fsync " + full(path) + ": " +
+          std::system_category().message(code) +
+          ": check the disk; nothing is signed until what was not durable stands in new files",
+      {}, code);
 }
 
 void Disk::sync() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -27,10 +28,14 @@ class Disk {
   void write(int fd, std::string_view text, const std::string& path);
   void truncate(int fd, std::uint64_t size, const std::string& path);
   std::uint64_t size(int fd, const std::string& path);
+  // A file of its own, whatever was there: pages of one whose fsync failed are never synced again.
+  UniqueFd open_new(const std::string& path);
   void write_tile(const Tile& tile);
-  // The whole file or the former one, durable when it returns.
+  // The whole file or the former one, durable when it returns; `fill` writes the new one.
+  void replace(const std::string& path, const std::function<void(int fd)>& fill);
   void replace(const std::string& path, std::string_view text);
-  void sync_parent();  // the entry of the folder itself
+  void remove(const std::string& path);  // it may be gone already
+  void sync_parent();                    // the entry of the folder itself
 
   // Hands over a file that was written and is done with: sync() includes it.
   void sync_later(UniqueFd fd) { unsynced_.push_back(std::move(fd)); }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -22,6 +23,14 @@ int Files::truncate(int fd, off_t size) {
 }
 int Files::rename(const char* from, const char* to) {
   return std::rename(from, to);
+}
+int Files::remove(const char* path) {
+  return ::unlink(path);
+}
+std::uint64_t Files::free_bytes(const char* path) {
+  struct statvfs status {};
+  if (::statvfs(path, &status) != 0) return UINT64_MAX;
+  return std::uint64_t{status.f_bavail} * status.f_frsize;
 }
 int Files::make_folder(const char* path, mode_t mode) {
   return ::mkdir(path, mode);

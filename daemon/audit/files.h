@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace holdfast::audit {
 
@@ -17,6 +18,9 @@ class Files {
   virtual int sync(int fd);  // fsync(2)
   virtual int truncate(int fd, off_t size);
   virtual int rename(const char* from, const char* to);
+  virtual int remove(const char* path);  // unlink(2)
+  virtual std::uint64_t free_bytes(
+      const char* path);  // statvfs(3), for us; the most there is where that fails
   virtual int make_folder(const char* path, mode_t mode);
 };
 

@@ -107,6 +107,7 @@ std::size_t write_lines(const Record& record, std::uint64_t seq, ByteView salt, 
   append_field(leaves, "key", record.key);
   append_field(leaves, "version", std::uint64_t{record.version});
   append_field(leaves, "uid", std::uint64_t{record.uid});
+  if (record.count != 0) append_field(leaves, "count", record.count);
   append_field(leaves, "policy_digest", record.policy_digest);
   append_field(leaves, "signed_sha256", record.signed_digest);
   append_field(leaves, "signature_sha256", record.signature_digest);

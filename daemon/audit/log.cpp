@@ -12,7 +12,10 @@
 
 #include "daemon/audit/checkpoint.h"
 #include "daemon/audit/disk.h"
+#include "daemon/audit/head.h"
 #include "daemon/audit/lines.h"
+#include "daemon/audit/mirror.h"
+#include "daemon/audit/proof.h"
 #include "daemon/audit/recovery.h"
 
 namespace holdfast::audit {
@@ -50,16 +53,20 @@ void require_private(const std::string& folder) {
 
 class DiskLog final : public Log {
  public:
-  DiskLog(const std::string& folder, bool fsync, Files& files)
-      : disk_(folder, files), fsync_(fsync) {
+  DiskLog(const std::string& folder, bool fsync, Files& files, const Tail* tail, Mirror* mirror)
+      : disk_(folder, files), fsync_(fsync), mirror_(mirror) {
     disk_.make_folder("");
     require_private(folder);
     lock_ = lock(disk_);
-    const LogState last = last_checkpoint();
-    for (const char* path : {"leaves", "details", "tile"}) disk_.make_folder(path);
+    const LogState last = last_head();
+    for (const char* path : {"leaves", "details", "tile", "checkpoints"}) disk_.make_folder(path);
+    if (tail != nullptr) rewrite(disk_, *tail);
     tree_ = recover(disk_, last);
-    checkpointed_ = last.size;
-    if (tree_.size() != last.size || disk_.has_unsynced()) checkpoint();
+    synced_ = tree_.size();
+    if (tail != nullptr) require_whole(*tail);
+    require_checkpoint();
+    headed_ = last.size;
+    if (tree_.size() != last.size || disk_.has_unsynced()) store_head();
   }
 
   std::uint64_t append(std::span<const Record> records) override {
@@ -76,15 +83,31 @@ class DiskLog final : public Log {
     return first;
   }
 
-  void checkpoint() override {
+  void store_head() override {
     guarded([&] {
       sync();
-      disk_.replace("checkpoint", to_text(state()));
-      checkpointed_ = tree_.size();
+      disk_.replace("head", to_text(state()));
+      headed_ = tree_.size();
     });
   }
 
-  std::uint64_t since_checkpoint() const override { return tree_.size() - checkpointed_; }
+  void publish(std::uint64_t size, std::string_view note) override {
+    guarded([&] {
+      disk_.replace(checkpoint_path(size), note);
+      disk_.replace("checkpoint", note);
+      auto kept = list_checkpoints(disk_.folder());
+      for (std::size_t i = 0; i + kMostCheckpoints < kept.size(); ++i)
+        disk_.remove(checkpoint_path(kept[i]));
+    });
+  }
+
+  std::size_t unsynced_bytes() const override {
+    return unsynced_leaves_.size() + unsynced_details_.size();
+  }
+
+  Tail tail() const override { return {state(), synced_, unsynced_leaves_, unsynced_details_}; }
+
+  std::uint64_t since_head() const override { return tree_.size() - headed_; }
 
   std::uint64_t size() const override { return tree_.size(); }
 
@@ -101,20 +124,46 @@ class DiskLog final : public Log {
     failed_ = false;
   }
 
-  // An empty log is told from a lost one by the checkpoint that is written before the first record.
-  LogState last_checkpoint() {
-    if (const auto stored = read_checkpoint(disk_.folder())) return *stored;
+  // An empty log is told from a lost one by the head that is written before the first record.
+  LogState last_head() {
+    if (const auto stored = read_head(disk_.folder())) return *stored;
     for (const std::uint64_t first : list_segments(disk_.folder(), "leaves"))
       if (LineReader(segment_path(disk_.folder(), "leaves", first)).next())
-        throw Error(
-            ErrorKind::audit_unavailable,
-            "the audit log in " + disk_.folder() +
-                " has records but no checkpoint, which is never deleted: restore it, or move the "
-                "folder away, keep it, and restart: a new log begins");
+        throw Error(ErrorKind::audit_unavailable,
+                    "the audit log in " + disk_.folder() +
+                        " has records but no head, which is never deleted: restore it, or move the "
+                        "folder away, keep it, and restart: a new log begins");
     disk_.sync();
-    disk_.replace("checkpoint", to_text(state()));
+    disk_.replace("head", to_text(state()));
     disk_.sync_parent();
     return state();
+  }
+
+  void require_whole(const Tail& tail) {
+    if (tree_.size() != tail.whole.size || to_base64(tree_.root()) != tail.whole.root)
+      throw Error(
+          ErrorKind::audit_unavailable,
+          "the audit log in " + disk_.folder() +
+              " is not what was written to it: keep a copy of it, check the disk, and restart");
+  }
+
+  // A log that lost what a signed checkpoint says goes on under no circumstances: two that contradict each other
+  // would be signed.
+  void require_checkpoint() {
+    const auto stored = read_signed(disk_.folder());
+    if (!stored) return;
+    const LogState& said = stored->checkpoint.state;
+    if (said.size <= tree_.size() &&
+        to_base64(StoredTree(disk_.folder()).root(said.size)) == said.root)
+      return;
+    throw Error(ErrorKind::audit_unavailable,
+                "the audit log in " + disk_.folder() + " is damaged: its first " +
+                    std::to_string(said.size) +
+                    " records are not those of its signed checkpoint. Nothing is signed with it. "
+                    "Examine it with "
+                    "`holdfast audit verify`, restore it, or move the folder away, keep it, and "
+                    "restart: a new log "
+                    "begins");
   }
 
   void append_to_segment(std::span<const Record> records) {
@@ -129,9 +178,14 @@ class DiskLog final : public Log {
     // Details first: a leaf without its details would look pruned by someone.
     disk_.write(details_.get(), details_text_, details_path_);
     disk_.write(leaves_.get(), leaf_text_, leaves_path_);
-    for (std::size_t i = 0; i < records.size(); ++i)
-      tree_.push(leaf_hash(
-          std::string_view(leaf_text_).substr(starts_[i], starts_[i + 1] - starts_[i] - 1)));
+    unsynced_leaves_ += leaf_text_;
+    unsynced_details_ += details_text_;
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      const std::string_view leaf =
+          std::string_view(leaf_text_).substr(starts_[i], starts_[i + 1] - starts_[i] - 1);
+      if (mirror_ != nullptr) mirror_->send(tree_.size(), records[i], leaf);
+      tree_.push(leaf_hash(leaf));
+    }
     for (const Tile& tile : tree_.take_filled()) disk_.write_tile(tile);
   }
 
@@ -153,26 +207,33 @@ class DiskLog final : public Log {
       disk_.sync(leaves_.get(), "leaves");
     }
     disk_.sync();
+    synced_ = tree_.size();
+    unsynced_leaves_.clear();
+    unsynced_details_.clear();
   }
 
   Disk disk_;
   const bool fsync_;
+  Mirror* const mirror_;
   bool failed_ = false;
   UniqueFd lock_;
   Tree tree_;
-  std::uint64_t checkpointed_ = 0;
+  std::uint64_t headed_ = 0;
   std::uint64_t segment_ = 0;
   UniqueFd leaves_, details_;
   std::string leaves_path_, details_path_;
   RandomStock salts_;
   std::string leaf_text_, details_text_;  // kept for their memory
   std::vector<std::size_t> starts_;
+  std::uint64_t synced_ = 0;  // records
+  std::string unsynced_leaves_, unsynced_details_;
 };
 
 }  // namespace
 
-std::unique_ptr<Log> Log::open(const std::string& folder, bool fsync, Files& files) {
-  return std::make_unique<DiskLog>(folder, fsync, files);
+std::unique_ptr<Log> Log::open(const std::string& folder, bool fsync, Files& files,
+                               const Tail* tail, Mirror* mirror) {
+  return std::make_unique<DiskLog>(folder, fsync, files, tail, mirror);
 }
 
 }  // namespace holdfast::audit

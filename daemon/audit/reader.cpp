@@ -1,6 +1,6 @@
 #include "daemon/audit/reader.h"
 
-#include "daemon/audit/checkpoint.h"
+#include "daemon/audit/head.h"
 #include "daemon/audit/lines.h"
 
 namespace holdfast::audit {
@@ -23,6 +23,17 @@ json::object parse(std::string_view text, std::string_view kind, std::uint64_t f
   } catch (const Error&) {
     damaged(kind, first, seq);
   }
+}
+
+SystemTime time_of(std::string_view line, std::uint64_t first, std::uint64_t seq) {
+  const json::object leaf = parse(line, "leaves", first, seq);
+  const json::value* time = leaf.if_contains("time");
+  if (time == nullptr || !time->is_string() || time->get_string().size() < 19)
+    damaged("leaves", first, seq);
+  // Microseconds are cut off: to_rfc3339_micros wrote it.
+  const auto read = from_rfc3339(std::string(time->get_string().subview(0, 19)) + "Z");
+  if (!read) damaged("leaves", first, seq);
+  return *read;
 }
 
 }  // namespace
@@ -54,7 +65,7 @@ std::vector<json::object> read(const std::string& folder, std::int64_t after, st
 std::uint64_t count(const std::string& folder) {
   const auto segments = list_segments(folder, "leaves");
   if (segments.empty()) {
-    if (!read_checkpoint(folder))
+    if (!read_head(folder))
       throw Error(ErrorKind::audit_unavailable, "there is no audit log in " + folder);
     return 0;
   }
@@ -74,15 +85,16 @@ std::optional<SystemTime> last_time(const std::string& folder) {
     for (auto line = leaves.next(); line && is_leaf(*line, seq); line = leaves.next(), ++seq)
       last = *line;
     if (last.empty()) continue;
-    const json::object leaf = parse(last, "leaves", *first, seq - 1);
-    const json::value* time = leaf.if_contains("time");
-    if (time == nullptr || !time->is_string()) damaged("leaves", *first, seq - 1);
-    // Microseconds are cut off: to_rfc3339_micros wrote it.
-    const auto read = from_rfc3339(std::string(time->get_string().subview(0, 19)) + "Z");
-    if (!read) damaged("leaves", *first, seq - 1);
-    return read;
+    return time_of(last, *first, seq - 1);
   }
   return std::nullopt;
+}
+
+std::optional<SystemTime> first_time(const std::string& folder, std::uint64_t first) {
+  LineReader leaves(segment_path(folder, "leaves", first));
+  const auto line = leaves.next();
+  if (!line || !is_leaf(*line, first)) return std::nullopt;
+  return time_of(*line, first, first);
 }
 
 }  // namespace holdfast::audit

@@ -28,12 +28,16 @@ std::uint64_t count(const std::string& folder);
 // Error{audit_unavailable}.
 std::optional<SystemTime> last_time(const std::string& folder);
 
+// When the first record of the segment was made; nullopt if it holds none.
+std::optional<SystemTime> first_time(const std::string& folder, std::uint64_t first);
+
 struct Verdict {
   bool good = false;
   LogState state;  // as recomputed
   std::uint64_t details_checked = 0;
   std::uint64_t details_pruned = 0;
   std::uint64_t details_lost = 0;   // to a power cut; the line in their place says so
+  std::uint64_t signed_size = 0;    // records that a checkpoint signed by a given key covers
   std::string horizon;              // what this proves, and what it can't
   std::vector<std::string> faults;  // each names file, line and what is wrong; at most 100
 };
@@ -41,10 +45,16 @@ struct Verdict {
 // Called now and then with the records read so far and those expected.
 using Progress = std::function<void(std::uint64_t done, std::uint64_t expected)>;
 
-// Recomputes every leaf, tile, root and details hash and compares them with the stored ones and
-// with the last checkpoint. What is wrong is a fault, not an exception; one that leaves nothing to
+struct VerifyOptions {
+  std::vector<Bytes> keys;         // DER SubjectPublicKeyInfo; none: signatures are not checked
+  std::vector<std::string> saved;  // checkpoints that were kept elsewhere
+};
+
+// Recomputes every leaf, tile, root and details hash and compares them with the stored ones, with the log's head and
+// with each checkpoint. What is wrong is a fault, not an exception; one that leaves nothing to
 // compare with (a line missing among the records) ends the search. Throws Error{audit_unavailable}
 // only if there is no log in `folder` or the disk fails.
-Verdict verify(const std::string& folder, const Progress& progress = {});
+Verdict verify(const std::string& folder, const VerifyOptions& options = {},
+               const Progress& progress = {});
 
 }  // namespace holdfast::audit

@@ -36,6 +36,7 @@ struct Record {
   std::string policy_digest;
   std::string signed_digest;     // hex SHA-256 of what was signed; empty: nothing was
   std::string signature_digest;  // hex SHA-256 of the signature
+  std::uint64_t count = 0;  // of refusals that this one record stands for; 0: it is one request's
   Details details;
 };
 

@@ -28,7 +28,7 @@ std::string place(std::string_view kind, std::uint64_t first, std::uint64_t seq)
 
 class Recovery {
  public:
-  Recovery(Disk& disk, const LogState& checkpoint) : disk_(disk), checkpoint_(checkpoint) {}
+  Recovery(Disk& disk, const LogState& head) : disk_(disk), head_(head) {}
 
   Tree run() {
     const auto segments = list_segments(disk_.folder(), "leaves");
@@ -40,25 +40,25 @@ class Recovery {
     for (std::size_t i = 0; i < start; ++i) trust_tile(i);
     for (std::size_t i = start; i < segments.size(); ++i)
       read_segment(segments[i], i + 1 == segments.size());
-    if (tree_.size() < checkpoint_.size)
+    if (tree_.size() < head_.size)
       refuse(disk_, "it was cut: it has " + std::to_string(tree_.size()) +
-                        " records, and its checkpoint says " + std::to_string(checkpoint_.size));
+                        " records, and its head says " + std::to_string(head_.size));
     // Only now: a log that is refused stays as it was found.
     for (const auto& mend : mends_) mend();
     return std::move(tree_);
   }
 
  private:
-  // The last segment that has a line, or an earlier one if the checkpoint ends there.
+  // The last segment that has a line, or an earlier one if the head ends there.
   std::size_t first_to_read(const std::vector<std::uint64_t>& segments) const {
     if (segments.empty()) return 0;
     std::size_t last = segments.size() - 1;
     LineReader leaves(segment_path(disk_.folder(), "leaves", segments[last]));
     if (last > 0 && !leaves.next()) --last;
-    return std::min<std::size_t>(last, checkpoint_.size / kSegmentLeaves);
+    return std::min<std::size_t>(last, head_.size / kSegmentLeaves);
   }
 
-  // A segment that the checkpoint covers: its level-1 tile stands for its 65,536 leaves.
+  // A segment that the head covers: its level-1 tile stands for its 65,536 leaves.
   void trust_tile(std::uint64_t segment) {
     const Tile tile{1, segment, stored(Tile::path(1, segment))};
     if (tile.hashes.size() != kTileBytes) refuse(disk_, tile.path() + " is missing or short");
@@ -75,7 +75,7 @@ class Recovery {
     bool details_good = details.exists();
     while (tree_.size() < first + kSegmentLeaves) {
       const std::uint64_t seq = tree_.size();
-      if (seq == std::max(first, checkpoint_.size)) {
+      if (seq == std::max(first, head_.size)) {
         leaves.drop_cached();
         details.drop_cached();
       }
@@ -108,8 +108,8 @@ class Recovery {
                  std::uint64_t good, bool last) {
     const std::uint64_t seq = tree_.size();
     if (rest == LineReader::Rest::nothing && last) return;
-    // Complete records that the checkpoint counts are gone, or something else was written there.
-    if (!last || seq < checkpoint_.size || rest == LineReader::Rest::other)
+    // Complete records that the head counts are gone, or something else was written there.
+    if (!last || seq < head_.size || rest == LineReader::Rest::other)
       refuse(disk_,
              place("leaves", first, seq) + (rest == LineReader::Rest::nothing
                                                 ? " is missing"
@@ -130,8 +130,8 @@ class Recovery {
                      std::string_view leaf) {
     const auto line = details.next();
     const auto parsed = line ? split_details(*line, seq) : std::nullopt;
-    if (parsed && (seq < checkpoint_.size || parsed->matches(leaf))) return true;
-    if (seq < checkpoint_.size)
+    if (parsed && (seq < head_.size || parsed->matches(leaf))) return true;
+    if (seq < head_.size)
       refuse(disk_,
              place("details", first, seq) + " is not the details of record " + std::to_string(seq),
              "Move that file away and restart: its details count as pruned, the records stay");
@@ -155,11 +155,11 @@ class Recovery {
                                           {"records", std::to_string(count - with_details)}});
   }
 
-  // Tiles that the checkpoint covers were made durable before it, so they have to be right; later
+  // Tiles that the head covers were made durable before it, so they have to be right; later
   // ones are written again.
   void check_tiles() {
     for (const Tile& tile : tree_.take_filled()) {
-      if (tile.end() > checkpoint_.size)
+      if (tile.end() > head_.size)
         mends_.push_back([this, tile] { disk_.write_tile(tile); });
       else if (stored(tile.path()) != tile.hashes)
         refuse(disk_,
@@ -168,9 +168,9 @@ class Recovery {
   }
 
   void check_root() {
-    if (tree_.size() == checkpoint_.size && to_base64(tree_.root()) != checkpoint_.root)
-      refuse(disk_, "the first " + std::to_string(checkpoint_.size) +
-                        " records do not have the root that its checkpoint says");
+    if (tree_.size() == head_.size && to_base64(tree_.root()) != head_.root)
+      refuse(disk_, "the first " + std::to_string(head_.size) +
+                        " records do not have the root that its head says");
   }
 
   std::string stored(const std::string& path) const {
@@ -183,15 +183,36 @@ class Recovery {
   }
 
   Disk& disk_;
-  const LogState& checkpoint_;
+  const LogState& head_;
   Tree tree_;
   std::vector<std::function<void()>> mends_;
 };
 
 }  // namespace
 
-Tree recover(Disk& disk, const LogState& checkpoint) {
-  return Recovery(disk, checkpoint).run();
+Tree recover(Disk& disk, const LogState& head) {
+  return Recovery(disk, head).run();
+}
+
+void rewrite(Disk& disk, const Tail& tail) {
+  if (tail.leaves.empty()) return;
+  const std::uint64_t first = tail.first / kSegmentLeaves * kSegmentLeaves;
+  for (const auto& [kind, text] : {std::pair{"details", &tail.details}, {"leaves", &tail.leaves}}) {
+    const std::string path = segment_path("", kind, first).substr(1);
+    disk.replace(path, [&](int fd) {
+      LineReader former(disk.folder() + "/" + path);
+      std::string part;
+      for (std::uint64_t seq = first; seq < tail.first; ++seq) {
+        const auto line = former.next();
+        if (!line) refuse(disk, place(kind, first, seq) + " is missing");
+        part.append(*line).append("\n");
+        if (part.size() < kMaxLineBytes) continue;
+        disk.write(fd, part, path);
+        part.clear();
+      }
+      disk.write(fd, part + *text, path);
+    });
+  }
 }
 
 }  // namespace holdfast::audit

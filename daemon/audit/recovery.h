@@ -7,8 +7,12 @@
 
 namespace holdfast::audit {
 
-// Returns the tree as the files give it, never smaller than the checkpoint's and equal to it where
+// Returns the tree as the files give it, never smaller than the head's and equal to it where
 // they overlap. Throws Error{audit_unavailable} that names the file, the line and what to do.
-Tree recover(Disk& disk, const LogState& checkpoint);
+Tree recover(Disk& disk, const LogState& head);
+
+// Writes the segment of `tail` anew, to new files: what was durable before it, then the tail. Throws
+// Error{audit_unavailable}, SyncFailed; the former files are there until the new ones are whole.
+void rewrite(Disk& disk, const Tail& tail);
 
 }  // namespace holdfast::audit

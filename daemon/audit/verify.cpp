@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "daemon/audit/checkpoint.h"
+#include "daemon/audit/claims.h"
 #include "daemon/audit/lines.h"
 #include "daemon/audit/reader.h"
 #include "daemon/audit/tree.h"
@@ -14,16 +14,17 @@ constexpr std::uint64_t kProgressStep = 4096;
 
 class Verification {
  public:
-  Verification(const std::string& folder, const Progress& progress)
-      : folder_(folder), progress_(progress) {}
+  Verification(const std::string& folder, const VerifyOptions& options, const Progress& progress)
+      : folder_(folder),
+        options_(options),
+        progress_(progress),
+        claims_(folder, options, [this](const std::string& text) { fault(text); }) {}
 
   Verdict run() {
-    // Before the records: those of a log that is being written to can only be more.
-    load_checkpoint();
     const auto segments = list_segments(folder_, "leaves");
-    if (!has_checkpoint_ && verdict_.faults.empty() && segments.empty())
+    if (!claims_.any() && verdict_.faults.empty() && segments.empty())
       throw Error(ErrorKind::audit_unavailable, "there is no audit log in " + folder_);
-    compare_root();
+    claims_.compare(tree_);
     for (std::size_t i = 0; i < segments.size() && !stopped_; ++i) {
       if (segments[i] != i * kSegmentLeaves) {
         stop(name("leaves", i * kSegmentLeaves) + " is missing");
@@ -31,11 +32,11 @@ class Verification {
       }
       read_segment(segments[i], i + 1 == segments.size());
     }
-    if (!stopped_ && tree_.size() < checkpoint_.size)
-      fault("leaves: the log was cut: it has " + std::to_string(tree_.size()) +
-            " records, and its checkpoint says " + std::to_string(checkpoint_.size));
+    if (!stopped_) claims_.end_at(tree_.size());
     verdict_.state = {tree_.size(), to_base64(tree_.root())};
     verdict_.good = verdict_.faults.empty();
+    if (!options_.keys.empty() && claims_.newest())
+      verdict_.signed_size = claims_.newest()->checkpoint.state.size;
     verdict_.horizon = horizon();
     return std::move(verdict_);
   }
@@ -54,19 +55,6 @@ class Verification {
   void stop(const std::string& text) {
     fault(text);
     stopped_ = true;
-  }
-
-  void load_checkpoint() {
-    try {
-      if (const auto stored = read_checkpoint(folder_)) {
-        checkpoint_ = *stored;
-        has_checkpoint_ = true;
-      } else if (!list_segments(folder_, "leaves").empty()) {
-        fault("checkpoint: is missing");
-      }
-    } catch (const Error& error) {
-      fault("checkpoint: " + error.detail());
-    }
   }
 
   void read_segment(std::uint64_t first, bool last) {
@@ -90,9 +78,9 @@ class Verification {
         details_good = check_details(details, first, seq, *leaf);
       tree_.push(leaf_hash(*leaf));
       compare_tiles();
-      compare_root();
+      claims_.compare(tree_);
       if (progress_ && tree_.size() % kProgressStep == 0)
-        progress_(tree_.size(), std::max(tree_.size(), checkpoint_.size));
+        progress_(tree_.size(), std::max(tree_.size(), claims_.head()));
     }
     if (leaves.rest() != LineReader::Rest::nothing)
       fault(name("leaves", first) + ": goes on behind its last line");
@@ -128,8 +116,8 @@ class Verification {
       } catch (const Error& error) {
         found = error.kind() != ErrorKind::not_found;
       }
-      // Behind the checkpoint the daemon may be about to write it.
-      if (stored == tile.hashes || (stored.size() < kTileBytes && tile.end() > checkpoint_.size))
+      // Behind the head the daemon may be about to write it.
+      if (stored == tile.hashes || (stored.size() < kTileBytes && tile.end() > claims_.head()))
         continue;
       const std::uint64_t span = tile.end() / (tile.index + 1) / kTileWidth;
       std::size_t at = 0;
@@ -140,46 +128,52 @@ class Verification {
     }
   }
 
-  void compare_root() {
-    if (has_checkpoint_ && tree_.size() == checkpoint_.size &&
-        to_base64(tree_.root()) != checkpoint_.root)
-      fault("checkpoint: the first " + std::to_string(checkpoint_.size) +
-            " records do not have the root that it says");
+  std::string horizon() const {
+    if (!verdict_.good) return "The log is not what was written; the faults say where. " + limits();
+    const auto& checkpoint = claims_.newest();
+    const bool is_signed = verdict_.signed_size != 0;
+    const std::uint64_t covered = is_signed ? verdict_.signed_size : claims_.head();
+    std::string text = "The first " + std::to_string(covered) + " records are those of ";
+    text += is_signed ? "the checkpoint of " + checkpoint->checkpoint.origin +
+                            " that was signed at " + to_rfc3339(checkpoint->checkpoint.time)
+                      : "the log's head";
+    text += ", in order and unchanged.";
+    if (tree_.size() > covered)
+      text += " Those from " + std::to_string(covered) + " to " + std::to_string(tree_.size() - 1) +
+              " came after it: they are well-formed and fit their details, but a change or a cut "
+              "there would not show.";
+    return text + " " + limits();
   }
 
-  std::string horizon() const {
-    std::string text;
-    if (!verdict_.good) {
-      text = "The log is not what was written; the faults say where.";
-    } else {
-      text = "The first " + std::to_string(checkpoint_.size) +
-             " records are those of the last checkpoint, in order and unchanged.";
-      if (tree_.size() > checkpoint_.size)
-        text += " Those from " + std::to_string(checkpoint_.size) + " to " +
-                std::to_string(tree_.size() - 1) +
-                " came after it: they are well-formed and fit their details, but a change or a cut "
-                "there "
-                "would not show.";
-    }
-    return text +
-           " The checkpoint is not signed: this finds accidents, not someone who can write here "
-           "and "
-           "rewrites log and checkpoint together, or puts back an older copy of both.";
+  std::string limits() const {
+    if (options_.keys.empty())
+      return std::string(claims_.newest() ? "Signatures were not checked, for no key was given"
+                                          : "The log is not signed") +
+             ": this finds accidents, not someone who can write here and rewrites records and head "
+             "together, or puts back an older copy of both.";
+    if (claims_.saved() == 0)
+      return "Someone who can write here could have put back an older copy of the whole folder: "
+             "compare "
+             "with a checkpoint that was kept elsewhere.";
+    return "The " + std::to_string(claims_.saved()) +
+           " records of the saved checkpoint are among them; an older copy of the folder that has "
+           "these would "
+           "not show.";
   }
 
   const std::string& folder_;
+  const VerifyOptions& options_;
   const Progress& progress_;
   Verdict verdict_;
-  LogState checkpoint_;
-  bool has_checkpoint_ = false;
+  Claims claims_;
   bool stopped_ = false;
   Tree tree_;
 };
 
 }  // namespace
 
-Verdict verify(const std::string& folder, const Progress& progress) {
-  return Verification(folder, progress).run();
+Verdict verify(const std::string& folder, const VerifyOptions& options, const Progress& progress) {
+  return Verification(folder, options, progress).run();
 }
 
 }  // namespace holdfast::audit

@@ -7,107 +7,30 @@
 #include <iterator>
 #include <optional>
 
-#include "daemon/base/log.h"
+#include "daemon/audit/disk_side.h"
 
 namespace holdfast::audit {
 namespace {
 
 using Steady = std::chrono::steady_clock;
 
-// A checkpoint costs four fsyncs, during which requests wait: so not one for each 256 records of a
-// flood, but soon after it.
-constexpr std::uint64_t kCheckpointRecords = 256, kCheckpointAtMost = 4096;
-constexpr std::chrono::seconds kCheckpointInterval{1}, kIdle{5};
-
-// The log and its failures; for one thread at a time.
-class DiskSide {
- public:
-  DiskSide(std::string folder, bool fsync, Files& files)
-      : folder_(std::move(folder)), fsync_(fsync), files_(files) {}
-
-  // Appends the group and says what became of it.
-  Outcome append(std::span<const Record> records) {
-    return attempt(records.size(), [&](Outcome& outcome) {
-      if (!records.empty()) outcome.first_seq = log_->append(records);
-    });
-  }
-
-  bool wants_checkpoint(bool idle) const {
-    const std::uint64_t records = log_ ? log_->since_checkpoint() : 0;
-    return records >= kCheckpointAtMost || (idle && records > 0) ||
-           (records >= kCheckpointRecords && Steady::now() - checkpointed_ >= kCheckpointInterval);
-  }
-
-  Outcome checkpoint() {
-    return attempt(0, [&](Outcome&) {
-      log_->checkpoint();
-      checkpointed_ = Steady::now();
-    });
-  }
-
-  // True where opening the log again may help.
-  bool is_down() const { return !log_ && !for_good_; }
-
-  bool syncs_each_group() const { return fsync_; }
-  LogState state() const { return log_ ? log_->state() : last_; }
-
-  void close() {
-    if (log_) last_ = log_->state();
-    log_.reset();
-  }
-
- private:
-  template <class Step>
-  Outcome attempt(std::size_t records, Step step) {
-    Outcome outcome;
-    outcome.records = records;
-    if (for_good_ || (!log_ && Steady::now() < reopen_at_)) {
-      outcome.failure = failure_;
-      outcome.for_good = for_good_;
-      return outcome;
-    }
-    try {
-      if (!log_) log_ = Log::open(folder_, fsync_, files_);
-      step(outcome);
-      outcome.size = log_->size();
-      return outcome;
-    } catch (const SyncFailed& error) {
-      for_good_ = true;
-      failure_ = error.what();
-    } catch (const std::exception& error) {
-      failure_ = error.what();
-    }
-    close();
-    reopen_at_ = Steady::now() + kReopenAfter;
-    log::error("audit_failed", {{"reason", failure_}});
-    outcome.failure = failure_;
-    outcome.for_good = for_good_;
-    return outcome;
-  }
-
-  const std::string folder_;
-  const bool fsync_;
-  Files& files_;
-  std::unique_ptr<Log> log_;
-  LogState last_;  // while there is no log_
-  Steady::time_point checkpointed_ = Steady::now();
-  Steady::time_point reopen_at_{};
-  std::string failure_;
-  bool for_good_ = false;
-};
+constexpr std::chrono::seconds kIdle{5};
+constexpr std::chrono::milliseconds kCompany{5};
 
 }  // namespace
 
 struct Worker::Shared {
-  Shared(std::string folder, bool fsync, Files& files, Reports r)
-      : disk(std::move(folder), fsync, files), reports(std::move(r)) {}
+  Shared(std::string folder, bool fsync, Files& files, std::shared_ptr<Mirror> mirror, Reports r)
+      : disk(std::move(folder), fsync, files, std::move(mirror)), reports(std::move(r)) {}
 
   std::mutex mutex;
   std::condition_variable wake, ended;
   std::vector<Record> records;
   std::vector<std::function<void()>> works;
   Steady::time_point appended_at{};  // by a Turn
-  bool disk_taken = false, checkpoint_due = false;
+  Steady::duration group_took{0};    // the last group's, and how many may come with the next
+  std::size_t expected = 0;
+  bool disk_taken = false, head_due = false;
   bool stopping = false, has_ended = false, abandoned = false;
 
   DiskSide disk;          // of who took it
@@ -123,7 +46,14 @@ struct Worker::Shared {
     if (!abandoned) reports.work_done(std::move(error));
   }
 
-  bool has_work() const { return stopping || checkpoint_due || !records.empty() || !works.empty(); }
+  void require(Outcome outcome) {
+    if (outcome.failure.empty()) return;
+    Error error(ErrorKind::audit_unavailable, outcome.failure);
+    report(std::move(outcome));
+    throw error;
+  }
+
+  bool has_work() const { return stopping || head_due || !records.empty() || !works.empty(); }
 
   void run() {
     std::vector<Record> group;
@@ -140,18 +70,19 @@ struct Worker::Shared {
         wake.wait(lock, [this] { return !disk_taken || abandoned; });
         if (abandoned && !disk_taken) disk.close();
         if (abandoned) return;
+        if (!records.empty() && disk.syncs_each_group()) wait_for_company(lock);
         idle = !called && Steady::now() - appended_at >= kIdle;
         disk_taken = true;
-        checkpoint_due = false;
+        head_due = false;
         group.swap(records);
         chores.swap(works);
         last = stopping && group.empty() && chores.empty();
       }
-      if (!group.empty()) report(disk.append(group));
+      if (!group.empty()) append(group);
       for (const auto& chore : chores) report_work(result_of(chore));
       // Nobody may ask for a signature until health is good again.
-      if (idle && disk.is_down()) report(disk.checkpoint());
-      store_checkpoint(idle || last);
+      if (idle && disk.is_down()) report(disk.store_head());
+      keep_head(idle || last);
       if (last) break;
       const std::lock_guard lock(mutex);
       disk_taken = false;
@@ -162,9 +93,24 @@ struct Worker::Shared {
     ended.notify_all();
   }
 
-  void store_checkpoint(bool idle) {
-    if (!disk.wants_checkpoint(idle)) return;
-    Outcome outcome = disk.checkpoint();
+  void append(const std::vector<Record>& group) {
+    const auto begun = Steady::now();
+    Outcome outcome = disk.append(group);
+    const std::lock_guard lock(mutex);
+    group_took = Steady::now() - begun;
+    expected = group.size() + records.size();
+    if (!abandoned) reports.outcome(std::move(outcome));
+  }
+
+  // Whoever was answered asks again, as a rule: waiting for them a moment makes one group, and one fsync, of two.
+  void wait_for_company(std::unique_lock<std::mutex>& lock) {
+    wake.wait_for(lock, std::min<Steady::duration>(group_took / 2, kCompany),
+                  [this] { return records.size() >= expected || stopping || !works.empty(); });
+  }
+
+  void keep_head(bool idle) {
+    if (!disk.wants_head(idle)) return;
+    Outcome outcome = disk.store_head();
     if (!outcome.failure.empty()) report(std::move(outcome));
   }
 
@@ -178,8 +124,10 @@ struct Worker::Shared {
   }
 };
 
-Worker::Worker(std::string folder, bool fsync, Files& files, Reports reports)
-    : shared_(std::make_shared<Shared>(std::move(folder), fsync, files, std::move(reports))) {}
+Worker::Worker(std::string folder, bool fsync, Files& files, std::shared_ptr<Mirror> mirror,
+               Reports reports)
+    : shared_(std::make_shared<Shared>(std::move(folder), fsync, files, std::move(mirror),
+                                       std::move(reports))) {}
 
 Worker::~Worker() {
   if (thread_.joinable()) stop(std::chrono::milliseconds(0));
@@ -214,10 +162,10 @@ Outcome Worker::Turn::append(std::span<const Record> records) noexcept {
 
 Worker::Turn::~Turn() {
   if (!shared_) return;  // moved from
-  const bool checkpoint_due = shared_->disk.wants_checkpoint(false);
+  const bool head_due = shared_->disk.wants_head(false);
   const std::lock_guard lock(shared_->mutex);
   shared_->appended_at = Steady::now();
-  shared_->checkpoint_due = checkpoint_due;
+  shared_->head_due = head_due;
   if (shared_->abandoned) shared_->disk.close();
   shared_->disk_taken = false;
   if (shared_->has_work() || shared_->abandoned) shared_->wake.notify_one();
@@ -225,6 +173,19 @@ Worker::Turn::~Turn() {
 
 LogState Worker::state() const {
   return shared_->disk.state();
+}
+
+bool Worker::is_scarce() const {
+  return shared_->disk.is_scarce();
+}
+
+LogState Worker::durable_state() {
+  shared_->require(shared_->disk.store_head());
+  return shared_->disk.state();
+}
+
+void Worker::publish(std::uint64_t size, std::string_view note) {
+  shared_->require(shared_->disk.publish(size, note));
 }
 
 void Worker::submit(std::vector<Record> records) {

@@ -39,7 +39,8 @@ class Worker {
     std::function<void(std::exception_ptr)> work_done;
   };
 
-  Worker(std::string folder, bool fsync, Files& files, Reports reports);
+  Worker(std::string folder, bool fsync, Files& files, std::shared_ptr<Mirror> mirror,
+         Reports reports);
   ~Worker();  // abandons what still runs
 
   Outcome open();  // on the caller's thread, before start()
@@ -65,9 +66,16 @@ class Worker {
   // Nothing while the worker has something to do or the log is not open, and where each group costs an fsync.
   std::optional<Turn> take_turn();
 
-  LogState state() const;  // for submitted work: as of the last record appended
+  bool is_scarce()
+      const;  // little room on the disk, as of the last second in which something was written
 
-  // Drains, stores a checkpoint, ends. False if that took longer than `patience`: the thread is
+  // For submitted work. The state is as of the last record appended; the latter two throw
+  // Error{audit_unavailable}, which is reported as a failed group is.
+  LogState state() const;
+  LogState durable_state();
+  void publish(std::uint64_t size, std::string_view note);
+
+  // Drains, stores the head, ends. False if that took longer than `patience`: the thread is
   // then left behind and reports nothing.
   bool stop(std::chrono::milliseconds patience);
 

@@ -67,25 +67,26 @@ Error unavailable(const std::string& detail) {
 
 class DiskWriter final : public Writer {
  public:
-  DiskWriter(Loop& loop, const std::string& folder, bool fsync, milliseconds patience, Files& files)
+  DiskWriter(Loop& loop, const std::string& folder, bool fsync, milliseconds patience, Files& files,
+             std::shared_ptr<Mirror> mirror)
       : loop_(loop),
         patience_(patience),
         tick_every_(std::clamp(patience / 4, milliseconds(1), milliseconds(100))),
         tick_(loop.context()),
-        worker_(folder, fsync, files, reports()) {
+        worker_(folder, fsync, files, std::move(mirror), reports()) {
     take(worker_.open());
     worker_.start();
   }
 
   ~DiskWriter() override { stop(); }
 
-  asio::awaitable<std::uint64_t> write(Record record) override {
+  asio::awaitable<std::uint64_t> write(Record record, bool patient) override {
     const auto now = Steady::now();
     if (stopped_) throw unavailable("the daemon is being stopped");
     if (!failure_.empty() && (for_good_ || now < reopen_at_)) throw unavailable(failure_);
     if (stalled(now) || waiting_.size() >= kMaxRecords) throw unavailable(stall_text());
     co_return co_await ResumeWrite::wait([&](std::unique_ptr<ResumeWrite> resume) {
-      waiting_.push_back({now, std::move(resume)});
+      waiting_.push_back({now, std::move(resume), patient});
       unsent_.push_back(std::move(record));
       if (unsent_.size() == 1) send_soon();
       start_tick();
@@ -106,6 +107,10 @@ class DiskWriter final : public Writer {
     return failure_.empty() && stalled(Steady::now()) ? stall_text() : failure_;
   }
 
+  bool is_scarce() const override {
+    return waiting_.size() >= kMaxRecords / 2 || worker_.is_scarce();
+  }
+
   std::uint64_t size() const override { return size_; }
 
   asio::awaitable<LogState> state() override {
@@ -113,6 +118,18 @@ class DiskWriter final : public Writer {
     std::function<void()> look = [&] { state = worker_.state(); };
     co_await run(std::move(look));
     co_return state;
+  }
+
+  asio::awaitable<LogState> durable_state() override {
+    LogState state;
+    std::function<void()> look = [&] { state = worker_.durable_state(); };
+    co_await run(std::move(look));
+    co_return state;
+  }
+
+  asio::awaitable<void> publish(std::uint64_t size, std::string note) override {
+    std::function<void()> store = [&] { worker_.publish(size, note); };
+    co_await run(std::move(store));
   }
 
   void stop() override {
@@ -136,6 +153,7 @@ class DiskWriter final : public Writer {
   struct Waiting {
     Steady::time_point since;
     std::unique_ptr<ResumeWrite> resume;  // null once it was refused; its record is still under way
+    bool patient = false;
   };
 
   struct Group {
@@ -243,7 +261,7 @@ class DiskWriter final : public Writer {
       const auto now = Steady::now();
       for (Waiting& one : waiting_) {
         if (now - one.since <= patience_) break;
-        if (one.resume) late.push_back({one.since, std::move(one.resume)});
+        if (one.resume && !one.patient) late.push_back({one.since, std::move(one.resume)});
       }
       ticking_ = !waiting_.empty() || !works_.empty();
       if (ticking_) tick();
@@ -270,8 +288,9 @@ class DiskWriter final : public Writer {
 }  // namespace
 
 std::unique_ptr<Writer> Writer::make(Loop& loop, const std::string& folder, bool fsync,
-                                     milliseconds patience, Files& files) {
-  return std::make_unique<DiskWriter>(loop, folder, fsync, patience, files);
+                                     milliseconds patience, Files& files,
+                                     std::shared_ptr<Mirror> mirror) {
+  return std::make_unique<DiskWriter>(loop, folder, fsync, patience, files, std::move(mirror));
 }
 
 }  // namespace holdfast::audit

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "daemon/base/error.h"
+#include "daemon/base/origin.h"
 #include "daemon/config/device.h"
 #include "daemon/config/table.h"
 
@@ -60,6 +61,30 @@ void read_limits(Table& table, Limits& limits) {
   table.finish();
 }
 
+void read_audit(Table& table, Audit& audit) {
+  if (table.choice("durability", {"written", "fsync"}) == "fsync")
+    audit.durability = Durability::fsync;
+  audit.signing_key = table.text("signing_key").value_or("");
+  if (!audit.signing_key.empty() && !is_name(audit.signing_key))
+    table.fail("signing_key", "has to be the name of a key that was made with --use audit");
+  audit.origin = table.text("origin").value_or("");
+  if (!audit.origin.empty() && !is_origin(audit.origin))
+    table.fail("origin", "has to be like \"machine.example/holdfast\": ASCII, no space, no plus");
+  audit.checkpoint_every = std::chrono::seconds(
+      table.integer("checkpoint_seconds", 1, 300).value_or(audit.checkpoint_every.count()));
+  audit.keep_details_days =
+      static_cast<std::uint32_t>(table.integer("keep_details_days", 1, 36500).value_or(0));
+  for (const std::string& name : table.texts("sinks")) {
+    if (name != "journald" && name != "syslog")
+      table.fail("sinks", "may have \"journald\" and \"syslog\"");
+    const AuditSink sink = name == "journald" ? AuditSink::journald : AuditSink::syslog;
+    if (std::ranges::find(audit.sinks, sink) != audit.sinks.end())
+      table.fail("sinks", "has " + name + " twice");
+    audit.sinks.push_back(sink);
+  }
+  table.finish();
+}
+
 }  // namespace
 
 Config parse(const std::vector<File>& files) {
@@ -79,11 +104,7 @@ Config parse(const std::vector<File>& files) {
       continue;
     }
     if (auto table = root.table("daemon")) read_daemon(*table, config);
-    if (auto table = root.table("audit")) {
-      if (table->choice("durability", {"written", "fsync"}) == "fsync")
-        config.durability = Durability::fsync;
-      table->finish();
-    }
+    if (auto table = root.table("audit")) read_audit(*table, config.audit);
     if (auto table = root.table("limits")) read_limits(*table, config.limits);
     std::set<std::string> names;
     for (Table& table : root.tables("device")) config.devices.push_back(read_device(table, names));

@@ -2,6 +2,7 @@
 // pass for none.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -49,6 +50,18 @@ struct Limits {
   bool operator==(const Limits&) const = default;
 };
 
+enum class AuditSink { journald, syslog };
+
+struct Audit {
+  Durability durability = Durability::written;
+  std::string signing_key;  // of checkpoints, a key of use "audit"; empty: they are not signed
+  std::string origin;       // of checkpoints; empty: the host's name and "/holdfast"
+  std::chrono::seconds checkpoint_every{60};
+  std::uint32_t keep_details_days = 0;  // 0: for ever
+  std::vector<AuditSink> sinks;         // each once
+  bool operator==(const Audit&) const = default;
+};
+
 struct Config {
   std::string path;
   std::string state_dir = "/var/lib/holdfast";
@@ -58,7 +71,7 @@ struct Config {
   std::string device_user;         // that device processes become; empty: stay
   std::string admin_group;         // that owns admin.sock and metrics.sock; empty: the daemon's own
   std::string log_level = "info";  // debug info warning error
-  Durability durability = Durability::written;
+  Audit audit;
   Limits limits;
   std::vector<Device> devices;
   bool operator==(const Config&) const = default;

@@ -27,6 +27,7 @@ class LinkedClient final : public Client {
   std::string reason() const override { return dispatcher_.reason(); }
   const DeviceDescription& description() const override { return dispatcher_.description(); }
   const std::string& name() const override { return dispatcher_.name(); }
+  bool idle() const override { return dispatcher_.idle(); }
 
   // Each command is a local of the coroutine: g++ 12 destroys temporaries in a co_await twice.
   asio::awaitable<DeviceKey> create(std::uint64_t caller, KeyType type) override {

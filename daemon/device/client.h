@@ -60,6 +60,8 @@ class Client {
   virtual std::string reason() const = 0;                    // why not ready
   virtual const DeviceDescription& description() const = 0;  // the last one known
   virtual const std::string& name() const = 0;
+  // Nothing waits or is under way: the moment for what may wait.
+  virtual bool idle() const = 0;
 
   virtual boost::asio::awaitable<DeviceKey> create(std::uint64_t caller, KeyType type) = 0;
   virtual boost::asio::awaitable<DeviceKey> import_secret(std::uint64_t caller,

@@ -216,8 +216,7 @@ void Dispatcher::tick() {
     replace("a command takes too long; its process is being replaced");
   pump();
 
-  const bool idle = queue_.empty() && under_way_.empty();
-  if (!idle || opening) return arm(now + kTick);
+  if (!idle() || opening) return arm(now + kTick);
   if (link_ && state_ == State::ready && now - last_word_ >= settings_.check_every) {
     submit(prepare(kNobody, Check{}));
     return arm(now + kTick);

@@ -51,6 +51,7 @@ class Dispatcher {
   const std::string& reason() const { return reason_; }
   const DeviceDescription& description() const { return description_; }
   const std::string& name() const { return name_; }
+  bool idle() const { return queue_.empty() && under_way_.empty(); }
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -32,17 +32,20 @@ std::string_view to_string(KeyUse use) noexcept {
       return "jwt";
     case KeyUse::digest:
       return "digest";
+    case KeyUse::audit:
+      return "audit";
   }
   return "";
 }
 
 std::optional<KeyUse> key_use_from(std::string_view text) noexcept {
-  for (const KeyUse use : {KeyUse::sigv4, KeyUse::jwt, KeyUse::digest})
+  for (const KeyUse use : {KeyUse::sigv4, KeyUse::jwt, KeyUse::digest, KeyUse::audit})
     if (to_string(use) == text) return use;
   return std::nullopt;
 }
 
 bool fits(KeyUse use, KeyType type) noexcept {
+  if (use == KeyUse::audit) return type == KeyType::ec_p256;
   if (type == KeyType::ed25519) return use == KeyUse::jwt;
   return (use == KeyUse::sigv4) == (type == KeyType::hmac_sha256);
 }

@@ -12,11 +12,12 @@
 
 namespace holdfast {
 
-enum class KeyUse : std::uint8_t { sigv4, jwt, digest };
+// audit: signs the log's checkpoints, and nothing that a caller asks for.
+enum class KeyUse : std::uint8_t { sigv4, jwt, digest, audit };
 std::string_view to_string(KeyUse use) noexcept;
 std::optional<KeyUse> key_use_from(std::string_view text) noexcept;
 // Which types can serve a use: sigv4 needs hmac-sha256, the others one with a public key; ed25519 signs no
-// digests, so it is for jwt alone.
+// digests, so it is for jwt alone; audit has to be ec_p256 (signed-note type 0x02).
 bool fits(KeyUse use, KeyType type) noexcept;
 
 enum class Origin : std::uint8_t { generated, imported };

@@ -29,6 +29,8 @@ std::string object_file(std::uint32_t number) {
   return "v" + std::to_string(number) + ".pem";
 }
 
+}  // namespace
+
 std::string write_metadata(const Key& key) {
   json::array versions;
   for (const KeyVersion& version : key.versions) {
@@ -49,6 +51,8 @@ std::string write_metadata(const Key& key) {
   const std::string line = json::serialize(metadata);
   return line + "\n" + sha256_hex(line) + "\n";
 }
+
+namespace {
 
 // What the file does not hold, or holds with a value that this release does not know.
 template <class Value>

@@ -11,6 +11,9 @@
 
 namespace holdfast {
 
+// A key's key.json: one line of JSON, and its SHA-256.
+std::string write_metadata(const Key& key);
+
 class Store {
  public:
   // Makes the folder if it is absent (0700). Throws Error{internal} with errno.

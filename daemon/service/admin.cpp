@@ -1,5 +1,7 @@
 #include "daemon/service/admin.h"
 
+#include "daemon/audit/lines.h"
+#include "daemon/audit/prune.h"
 #include "daemon/audit/reader.h"
 #include "daemon/base/log.h"
 #include "daemon/identity/peer.h"
@@ -76,7 +78,8 @@ class Admin final : public socket::Session {
     if (refusal) {
       record.code = to_string(refusal->kind());
       record.details.reason = refusal->what();
-      response = socket::problem(*refusal, request_id);
+    } else if (!done_.empty()) {
+      record.details.reason = std::exchange(done_, {});
     }
     // Not before: an accepted clock is the one that counts from now on.
     record.time = service_.clock.now();
@@ -84,6 +87,8 @@ class Admin final : public socket::Session {
     const std::uint64_t sequence = co_await service_.audit->write(std::move(record));
     ++answered;
     service_.recent.add(request_id, sequence);
+    if (refusal) response = socket::problem(*refusal, request_id, {}, sequence);
+    response.headers.emplace_back("Audit-Seq", std::to_string(sequence));
     co_return response;
   }
 
@@ -217,12 +222,36 @@ class Admin final : public socket::Session {
                              {"root", state.root}});
   }
 
+  awaitable<Response> prune_audit(const Request& request, const Parameters&) {
+    const json::object object = parse_json_object(request.body_text());
+    Fields fields(object);
+    audit::Age age;
+    if (const auto seq = fields.optional_integer("before_seq", 0, INT64_MAX))
+      age.before_seq = static_cast<std::uint64_t>(*seq);
+    if (const auto text = fields.optional_text("before", 32)) {
+      age.before_time = from_rfc3339(*text);
+      if (!age.before_time) fields.fail("before", "has to be like 2026-01-01T00:00:00Z");
+    }
+    fields.finish();
+    if (!age.before_seq && !age.before_time)
+      throw Error(ErrorKind::invalid_request, "before_seq or before: is required");
+    std::vector<std::uint64_t> segments;
+    co_await service_.audit->run([&] {
+      segments = audit::prunable(audit_folder(), age);
+      audit::prune(audit_folder(), segments);
+    });
+    done_ = audit::describe(segments);
+    co_return json_response({{"segments", json::array(segments.begin(), segments.end())},
+                             {"records", segments.size() * audit::kSegmentLeaves}});
+  }
+
   awaitable<Response> show_request(const Request&, const Parameters& parameters) {
     const auto sequence = service_.recent.find(parameters[0]);
     if (!sequence)
-      throw Error(ErrorKind::not_found, "no such request among the last " +
-                                            std::to_string(RecentRequests::kLimit) +
-                                            " that were judged; malformed ones are not kept");
+      throw Error(
+          ErrorKind::not_found,
+          "no such request among the last " + std::to_string(RecentRequests::kLimit) +
+              " that have a record; malformed ones and those that were only counted are not kept");
     std::vector<json::object> records;
     co_await service_.audit->run([&] {
       records = audit::read(audit_folder(), static_cast<std::int64_t>(*sequence) - 1, 1);
@@ -239,14 +268,15 @@ class Admin final : public socket::Session {
   std::string audit_folder() const { return service_.config.state_dir + "/audit"; }
   std::uint64_t account() const { return peer_.caller().account; }
 
-  static const Route<Entry> kRoutes[18];
+  static const Route<Entry> kRoutes[19];
 
   Service& service_;
   KeyAdmin keys_;
+  std::string done_;  // what a call did, for its record
   identity::Peer peer_;
 };
 
-const Route<Admin::Entry> Admin::kRoutes[18] = {
+const Route<Admin::Entry> Admin::kRoutes[19] = {
     {"GET", "/v1/version", {"version", &Admin::version}},
     {"GET", "/v1/health", {"health", &Admin::health}},
     {"GET", "/v1/keys", {"key.list", &Admin::list_keys}},
@@ -264,6 +294,7 @@ const Route<Admin::Entry> Admin::kRoutes[18] = {
     {"POST", "/v1/devices/{}/accept", {"device.accept", &Admin::accept_device}},
     {"POST", "/v1/reload", {"reload", &Admin::reload_policy}},
     {"GET", "/v1/audit", {"audit.read", &Admin::read_audit}},
+    {"POST", "/v1/audit/prune", {"audit.prune", &Admin::prune_audit}},
     {"GET", "/v1/requests/{}", {"request.show", &Admin::show_request}},
 };
 

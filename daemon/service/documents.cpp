@@ -49,6 +49,14 @@ json::array process_entries(const Service& service, json::array& reasons) {
   return entries;
 }
 
+// How far the log is, and how far a checkpoint covers it.
+json::object audit_entry(const Service& service) {
+  json::object entry{{"records", service.audit->size()},
+                     {"signed_records", service.checkpoints.signed_size()}};
+  if (const auto time = service.checkpoints.signed_at()) entry["signed_at"] = to_rfc3339(*time);
+  return entry;
+}
+
 }  // namespace
 
 json::object version_document() {
@@ -77,14 +85,19 @@ json::object health_document(const Service& service, bool names_keys) {
   }
   const std::string failure = service.audit->failure();
   if (!failure.empty()) reasons.emplace_back("audit: " + failure);
+  const std::string gap = service.checkpoints.gap(service.clock.steady());
+  if (!gap.empty())
+    reasons.emplace_back(
+        "audit: " +
+        (names_keys ? gap : "checkpoints are not signed; the admin socket's health says why"));
   const std::chrono::seconds behind = service.clock.behind();
   if (behind != std::chrono::seconds(0))
     reasons.emplace_back("clock: it went back by " + std::to_string(behind.count()) +
                          " s; set it right, or run `holdfast clock accept`");
   if (service.policy->needs_process_identity()) {
     const std::string kernel = identity::process_identity_gap();
-    const std::string gap = kernel.empty() ? service.processes->gap() : kernel;
-    if (!gap.empty()) reasons.emplace_back("identity: " + gap);
+    const std::string missing = kernel.empty() ? service.processes->gap() : kernel;
+    if (!missing.empty()) reasons.emplace_back("identity: " + missing);
   }
   for (const auto& [name, key] : service.catalogue.all()) {
     if (!key->damage.empty())
@@ -103,6 +116,8 @@ json::object health_document(const Service& service, bool names_keys) {
   json::array notes;
   if (service.config.user.empty() || service.config.user == service.config.device_user)
     notes.emplace_back("core and device processes share one uid");
+  if (service.config.audit.signing_key.empty())
+    notes.emplace_back("the log's checkpoints are not signed: [audit] signing_key names no key");
   return {{"status", down              ? "down"
                      : reasons.empty() ? "ok"
                                        : "degraded"},
@@ -110,6 +125,7 @@ json::object health_document(const Service& service, bool names_keys) {
           {"notes", std::move(notes)},
           {"version", HOLDFAST_VERSION},
           {"policy_digest", service.policy->digest()},
+          {"audit", audit_entry(service)},
           {"devices", std::move(devices)},
           {"processes", std::move(processes)}};
 }

@@ -46,6 +46,16 @@ std::string metrics_text(const Service& service) {
   text += fmt::format("holdfast_policy_info{{digest=\"{}\"}} 1\n", service.policy->digest());
   metric("holdfast_audit_records", "gauge", "Records in the log.");
   text += fmt::format("holdfast_audit_records {}\n", service.audit->size());
+  metric("holdfast_audit_signed_records", "gauge",
+         "Records that the last signed checkpoint covers; the others are the audit lag.");
+  text += fmt::format("holdfast_audit_signed_records {}\n", service.checkpoints.signed_size());
+  metric("holdfast_audit_counted_total", "counter",
+         "Refusals that have no record of their own, because they were too many.");
+  text += fmt::format("holdfast_audit_counted_total {}\n", service.denials.counted());
+  metric("holdfast_audit_dropped_total", "counter",
+         "Copies of records that the journal or syslog did not take.");
+  text += fmt::format("holdfast_audit_dropped_total {}\n",
+                      service.mirror ? service.mirror->dropped() : 0);
   metric("holdfast_audit_ok", "gauge", "1 if records can be written; nothing is signed otherwise.");
   text += fmt::format("holdfast_audit_ok {}\n", service.audit->failure().empty() ? 1 : 0);
   metric("holdfast_clock_trusted", "gauge",

@@ -9,6 +9,7 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include "daemon/audit/mirror.h"
 #include "daemon/audit/writer.h"
 #include "daemon/base/clock.h"
 #include "daemon/base/json.h"
@@ -22,6 +23,8 @@
 #include "daemon/key/verify.h"
 #include "daemon/policy/limits.h"
 #include "daemon/policy/policy.h"
+#include "daemon/service/checkpoints.h"
+#include "daemon/service/denials.h"
 #include "daemon/service/device_record.h"
 #include "daemon/service/lost.h"
 #include "daemon/service/recent.h"
@@ -58,6 +61,9 @@ struct Service {
   Verification verification;
   LostVersions lost;
   RecentRequests recent;
+  Checkpoints checkpoints;
+  Denials denials;
+  std::shared_ptr<audit::Mirror> mirror;  // null where no copies are wanted
   std::unique_ptr<identity::Processes> processes;
   identity::Groups groups;
   int landlock = 0;  // of this process

@@ -57,8 +57,10 @@ inline constexpr int kHeaderTooLarge = 431;
 
 // application/problem+json (RFC 9457) for an error: the one switch from kind to HTTP status.
 // `retry_after` overrides the one second that errors which pass by themselves ask for.
+// `audit_seq` is of the record that has it.
 Response problem(const Error& error, std::string_view request_id,
-                 std::optional<std::chrono::seconds> retry_after = {});
+                 std::optional<std::chrono::seconds> retry_after = {},
+                 std::optional<std::uint64_t> audit_seq = {});
 unsigned http_status(ErrorKind kind) noexcept;
 
 }  // namespace holdfast::socket

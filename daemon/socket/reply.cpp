@@ -83,7 +83,8 @@ std::string serialize(const Response& response, bool keep_alive, bool head) {
 }
 
 Response problem(const Error& error, std::string_view request_id,
-                 std::optional<std::chrono::seconds> retry_after) {
+                 std::optional<std::chrono::seconds> retry_after,
+                 std::optional<std::uint64_t> audit_seq) {
   const Meaning meaning = meaning_of(error.kind());
   const std::string_view code = to_string(error.kind());
   Response response;
@@ -92,12 +93,13 @@ Response problem(const Error& error, std::string_view request_id,
     response.status = kHeaderTooLarge;
   response.content_type = "application/problem+json";
   const std::string detail = is_utf8(error.detail()) ? error.detail() : log::escape(error.detail());
-  const json::object body{{"type", "urn:holdfast:error:" + std::string(code)},
-                          {"title", meaning.title},
-                          {"status", response.status},
-                          {"detail", detail},
-                          {"code", code},
-                          {"request_id", request_id}};
+  json::object body{{"type", "urn:holdfast:error:" + std::string(code)},
+                    {"title", meaning.title},
+                    {"status", response.status},
+                    {"detail", detail},
+                    {"code", code},
+                    {"request_id", request_id}};
+  if (audit_seq) body["audit_seq"] = *audit_seq;
   response.body = json::serialize(body);
   if (meaning.passes && !retry_after) retry_after = std::chrono::seconds(1);
   if (retry_after)

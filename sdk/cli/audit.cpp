@@ -3,12 +3,10 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 
-#include "daemon/audit/reader.h"
+#include "daemon/base/clock.h"
+#include "sdk/cli/audit_offline.h"
 #include "sdk/cli/client.h"
-#include "sdk/cli/command.h"
-#include "sdk/cli/configuration.h"
 #include "sdk/cli/output.h"
 #include "sdk/cli/url.h"
 
@@ -19,8 +17,8 @@ constexpr std::int64_t kPage = 500;
 constexpr int kFollowMilliseconds = 500;
 
 struct AuditOptions {
-  std::string from, config, request_id;
-  std::int64_t count = 20;
+  std::string request_id, before;
+  std::int64_t count = 20, keep_days = 0;
   bool follow = false;
 };
 
@@ -42,6 +40,8 @@ std::string facts_text(const json::object& holder) {
   return out;
 }
 
+}  // namespace
+
 void print_record(const json::object& record, bool as_json) {
   if (as_json) return print(json::serialize(record));
   const json::object& details = object_of(record, "details");
@@ -55,10 +55,13 @@ void print_record(const json::object& record, bool as_json) {
   line += "  uid " + field(record, "uid");
   for (const char* name : {"unit", "exe"})
     if (field(caller, name) != "-") line += "  " + field(caller, name);
+  if (field(record, "count") != "-") line += "  x" + field(record, "count");
   if (const std::string facts = facts_text(details); !facts.empty()) line += "  " + facts;
   if (field(details, "reason") != "-") line += "  (" + field(details, "reason") + ")";
   print(line);
 }
+
+namespace {
 
 // How many records there are, without adding one: every call of the admin socket is itself
 // recorded.
@@ -104,37 +107,25 @@ void tail(const AuditOptions& options, const Context& context) {
   }
 }
 
-std::string folder_to_verify(const AuditOptions& options) {
-  if (options.from.empty()) return audit_folder(options.config);
-  return std::filesystem::is_directory(options.from)
-             ? options.from
-             : std::filesystem::path(options.from).parent_path().string();
+std::string before_days(std::int64_t days) {
+  return to_rfc3339(std::chrono::system_clock::now() - std::chrono::days(days));
 }
 
-void verify(const AuditOptions& options, Context& context) {
-  const std::string folder = folder_to_verify(options);
-  const audit::Verdict verdict = audit::verify(folder);
-  if (!verdict.good) context.exit_code = static_cast<int>(Exit::failed);
-  if (context.json) {
-    json::array faults;
-    for (const std::string& fault : verdict.faults) faults.emplace_back(fault);
-    return print(json::serialize(json::object{{"good", verdict.good},
-                                              {"size", verdict.state.size},
-                                              {"root", verdict.state.root},
-                                              {"details_checked", verdict.details_checked},
-                                              {"details_pruned", verdict.details_pruned},
-                                              {"horizon", verdict.horizon},
-                                              {"faults", std::move(faults)}}));
-  }
-  for (const std::string& fault : verdict.faults) print("fault: " + printable(fault));
-  print(std::string(verdict.good ? "good" : "BAD") + ": " + std::to_string(verdict.state.size) +
-        " records in " + folder);
-  print("root " + verdict.state.root);
-  print(std::to_string(verdict.details_checked) + " details checked, " +
-        std::to_string(verdict.details_pruned) + " pruned");
-  print(printable(verdict.horizon));
-  if (!verdict.good)
-    note("keep a copy of the folder before anything else; compare it with your backups");
+void prune(const AuditOptions& options, const Context& context) {
+  json::object body;
+  const bool is_number = options.before.find_first_not_of("0123456789") == std::string::npos;
+  if (options.keep_days > 0)
+    body["before"] = before_days(options.keep_days);
+  else if (options.before.empty())
+    throw Failure(Exit::usage, "say how old: --before TIME, --before SEQ or --keep DAYS");
+  else if (is_number)
+    body["before_seq"] = std::strtoll(options.before.c_str(), nullptr, 10);
+  else
+    body["before"] = options.before;
+  const Reply reply = Client::admin(context.socket).post("/v1/audit/prune", body);
+  if (context.json) return print(reply.body);
+  print("the details of " + field(reply.object(), "records") +
+        " records are gone; the records and their proofs stay");
 }
 
 void show_request(const AuditOptions& options, const Context& context) {
@@ -172,18 +163,21 @@ void add_audit_commands(CLI::App& app, Context& context) {
   tail_command->footer("Example:\n  holdfast audit tail -n 100 --json");
   tail_command->callback([options, &context] { tail(*options, context); });
 
-  CLI::App* verify_command = group->add_subcommand(
-      "verify", "Check the stored log, without the daemon; exits 1 if it is bad");
-  verify_command
-      ->add_option("--from", options->from,
-                   "The log's folder (default: audit in the configuration's state_dir)")
-      ->type_name("FOLDER");
-  verify_command
-      ->add_option("--config", options->config,
-                   "Configuration (default: $HOLDFAST_CONFIG, then /etc/holdfast/holdfast.toml)")
-      ->type_name("PATH");
-  verify_command->footer("Example:\n  holdfast audit verify --from /backup/holdfast/audit");
-  verify_command->callback([options, &context] { verify(*options, context); });
+  add_audit_offline_commands(*group, context);
+
+  CLI::App* prune_command = group->add_subcommand(
+      "prune", "Drop old details, in whole segments of 65,536 records; keep every proof");
+  prune_command->add_option("--before", options->before, "Of records before this time or number")
+      ->type_name("TIME|SEQ");
+  prune_command->add_option("--keep", options->keep_days, "Of records older than so many days")
+      ->check(CLI::Range(1, 36500))
+      ->type_name("DAYS")
+      ->excludes("--before");
+  prune_command->footer(
+      "It is recorded. The segment that is being written keeps its details.\n\n"
+      "Examples:\n  holdfast audit prune --keep 90\n"
+      "  holdfast audit prune --before 2026-01-01T00:00:00Z");
+  prune_command->callback([options, &context] { prune(*options, context); });
 
   CLI::App* request_command =
       group->add_subcommand("request", "One of the last 10,000 requests, whole");

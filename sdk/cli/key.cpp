@@ -115,7 +115,8 @@ void add_key_commands(CLI::App& app, Context& context) {
       ->type_name("T");
   create
       ->add_option("--use", options->use,
-                   "What it signs, for ever: jwt (tokens) or digest (anything, unseen)")
+                   "What it signs, for ever: jwt (tokens), digest (anything, unseen) or audit (the "
+                   "log's checkpoints)")
       ->required()
       ->type_name("U");
   create

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import struct
 import subprocess
 import tempfile
@@ -162,6 +163,37 @@ def restart(bench, policy=None, settings=None):
         bench.daemon.write_config(bench.swtpm.tcti, settings)
     bench.daemon.start()
     bench.group = Group(bench.daemon, bench.swtpm)
+
+
+def fsyncs(folder, seconds):
+    """How often a second a record's worth of bytes is appended to a file here and made durable, one after the other."""
+    path, count, end_at = os.path.join(folder, "fsyncs"), 0, time.monotonic() + seconds
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        while time.monotonic() < end_at:
+            os.write(descriptor, b"x" * 1000)
+            os.fsync(descriptor)
+            count += 1
+    finally:
+        os.close(descriptor)
+        os.unlink(path)
+    return count / seconds
+
+
+def durable(bench):
+    """Signatures whose records are on the disk before their replies, beside what one fsync after the other gives."""
+    folder = os.path.join(bench.folder, "durable")
+    bench.daemon.stop()
+    with Daemon(folder, bench.swtpm.tcti, everything(), audit='durability = "fsync"') as daemon:
+        daemon.import_aws(AWS_KEY, "AKIABENCHBENCHBENCH0", SECRET)
+        requests = bench.sigv4()
+        alone = fsyncs(daemon.state, bench.seconds)
+        report = {"32 two cores": load(daemon, Group(daemon, bench.swtpm), requests, 32, bench.seconds, bench.warm_up)}
+        report["fsyncs_per_second"] = (alone + fsyncs(daemon.state, bench.seconds)) / 2
+    shutil.rmtree(folder)
+    bench.daemon.start()
+    bench.group = Group(bench.daemon, bench.swtpm)
+    return report
 
 
 def starts(bench, times=5):

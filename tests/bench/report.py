@@ -43,6 +43,7 @@ def rates(figures):
     rows += _named(figures.get("sigv4", {}), lambda kind: f"SigV4, {_callers(kind)}")
     direct = "ECDSA P-256 on the TPM, ESAPI alone"
     rows += _named(figures.get("device", {}), lambda kind: direct if kind == "direct" else f"ECDSA P-256 through the daemon, {_callers(kind)}")
+    rows += _named(figures.get("durable", {}), lambda kind: f'SigV4, `durability = "fsync"`, {_callers(kind)}')
     rows += _named(figures.get("ssh_agent", {}), lambda kind: "ssh-agent, ECDSA P-256")
     if "botocore" in figures:
         rows.append(_row("SigV4 by botocore, in its own process", "", figures["botocore"]))
@@ -139,6 +140,9 @@ def aims(figures):
         lines.append(_aim("one client ≤ direct + 1.5 × relay", f"{p50} against {limit:.1f}", p50 <= limit))
         share = device["64 TPM apart"]["slowest_share"]
         lines.append(_aim("the slowest of 64 ≥ 0.8 of the mean", share, share >= 0.8))
+    if "durable" in figures:
+        rate, alone = figures["durable"]["32 two cores"]["rate"], figures["durable"]["fsyncs_per_second"]
+        lines.append(_aim('`durability = "fsync"`, 32 clients: ≥ 5,000/s or ≥ 10 × single fsyncs', f"{rate:,.0f} = {rate / alone:.1f} × {alone:,.0f}", rate >= 5000 or rate >= 10 * alone))
     if "hsm" in figures:
         lines += _hsm_aims(figures["hsm"])
     if "starts" in figures:

@@ -318,7 +318,7 @@ def test_log_that_does_not_agree(place):
             file.write(data.replace(b'"ok"', b'"no"', 1))
         machine.start()
         sees(row, machine.ask(), machine.health())
-        assert any(re.search("audit: .*(leaves|checkpoint|tile)", reason) for reason in machine.health()["reasons"]), machine.health()
+        assert any(re.search("audit: .*(leaves|head|tile)", reason) for reason in machine.health()["reasons"]), machine.health()
         machine.daemon.stop()
         shutil.move(os.path.join(machine.daemon.state, "audit"), os.path.join(place, "kept"))
         machine.start()

@@ -20,7 +20,7 @@ using namespace holdfast::audit;
 // A number of the list, a length and so many bytes, again and again.
 void write_files(Input& input, const Folder& folder) {
   static const std::array<std::string, 6> files = {
-      "checkpoint",
+      "head",
       segment_path("", "leaves", 0).substr(1),
       segment_path("", "details", 0).substr(1),
       Tile::path(0, 0),
@@ -66,7 +66,7 @@ void judge(const std::string& folder) {
     check(!good || log->state().size == size, "a good log opens as it is");
     const Record one = record();
     log->append({&one, 1});
-    log->checkpoint();
+    log->store_head();
     state = log->state();
   });
   check(opened || !good, "a good log opens");

@@ -1,6 +1,9 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 
+#include <map>
+#include <set>
+
 #include "tests/unit/audit_support.h"
 
 namespace holdfast::audit {
@@ -17,9 +20,9 @@ std::uint64_t append_until_failure(const std::string& folder, bool fsync, Files&
     while (acknowledged < 600) {
       log->append(samples(acknowledged, 3));
       acknowledged = log->state().size;
-      if (acknowledged % 60 == 0) log->checkpoint();
+      if (acknowledged % 60 == 0) log->store_head();
     }
-    log->checkpoint();
+    log->store_head();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::audit_unavailable);
   }
@@ -110,7 +113,7 @@ TEST(SigningWithoutARecord, AppendsNothingAfterAFailureUntilOpenedAgain) {
   files.before = [](int, std::string_view) { return 0; };
   const int calls = files.calls;
   EXPECT_THAT(refusal_of([&] { log->append(samples(3, 3)); }), HasSubstr("opened again"));
-  EXPECT_THAT(refusal_of([&] { log->checkpoint(); }), HasSubstr("opened again"));
+  EXPECT_THAT(refusal_of([&] { log->store_head(); }), HasSubstr("opened again"));
   EXPECT_EQ(files.calls, calls);
   log.reset();
   expect_whole(folder.log(), 3);
@@ -132,7 +135,7 @@ TEST(FailedFsync, IsNeverTriedAgain) {
     EXPECT_EQ(syncs, before + failing);
     for (int i = 0; i < 10; ++i) {
       EXPECT_THROW(log->append(samples(3, 3)), Error);
-      EXPECT_THROW(log->checkpoint(), Error);
+      EXPECT_THROW(log->store_head(), Error);
     }
     log.reset();
     EXPECT_EQ(files.syncs, syncs);
@@ -140,18 +143,89 @@ TEST(FailedFsync, IsNeverTriedAgain) {
   }
 }
 
-TEST(FailedFsync, OfACheckpointStopsTheLogToo) {
+TEST(FailedFsync, OfTheHeadStopsTheLogToo) {
   const TempFolder folder;
   FaultyFiles files;
   const auto log = Log::open(folder.log(), false, files);
   log->append(samples(0, 3));
   files.before = [](int, std::string_view name) { return name == "sync" ? EIO : 0; };
-  EXPECT_THROW(log->checkpoint(), SyncFailed);
+  EXPECT_THROW(log->store_head(), SyncFailed);
   files.before = [](int, std::string_view) { return 0; };
   const int calls = files.calls;
   EXPECT_THROW(log->append(samples(3, 3)), Error);
   EXPECT_EQ(files.calls, calls);
-  EXPECT_EQ(parse_checkpoint(contents(folder.log() + "/checkpoint"))->size, 0U);
+  EXPECT_EQ(parse_head(contents(folder.log() + "/head"))->size, 0U);
+}
+
+// A disk that throws away what an fsync could not write, and, as Linux does, reports success for the next fsync of
+// the same file.
+class LosingFiles : public FaultyFiles {
+ public:
+  bool loses = false;
+  int syncs_of_lost = 0;
+
+  int sync(int fd) override {
+    struct stat status {};
+    ::fstat(fd, &status);
+    if (lost_.contains(status.st_ino)) ++syncs_of_lost;
+    if (!loses) {
+      durable_[status.st_ino] = status.st_size;
+      return FaultyFiles::sync(fd);
+    }
+    lost_.insert(status.st_ino);
+    kept_.emplace_back(::dup(fd));  // so that no other file gets its inode's number
+    if (S_ISREG(status.st_mode)) {
+      const off_t from = durable_[status.st_ino];
+      const std::string zeros(static_cast<std::size_t>(status.st_size - from), '\0');
+      const std::string path = "/proc/self/fd/" + std::to_string(fd);
+      const UniqueFd writable(::open(path.c_str(), O_WRONLY));
+      EXPECT_EQ(::pwrite(writable.get(), zeros.data(), zeros.size(), from),
+                static_cast<ssize_t>(zeros.size()));
+    }
+    errno = EIO;
+    return -1;
+  }
+
+ private:
+  std::map<ino_t, off_t> durable_;
+  std::set<ino_t> lost_;
+  std::vector<UniqueFd> kept_;
+};
+
+TEST(FailedFsync, LosesNothingBecauseTheTailIsWrittenToNewFiles) {
+  for (const std::uint64_t before : {0, 3, 250}) {
+    const TempFolder folder;
+    LosingFiles files;
+    auto log = Log::open(folder.log(), true, files);
+    log->append(samples(0, before));
+    files.loses = true;
+    EXPECT_THROW(log->append(samples(before, 20)), SyncFailed);  // over a tile's end, too
+    files.loses = false;
+    Tail tail = log->tail();
+    EXPECT_EQ(tail.first, before);
+    EXPECT_EQ(tail.whole.size, before + 20);
+    log.reset();
+    // As long as the disk does not take it, nothing is lost either.
+    files.loses = true;
+    EXPECT_THROW(Log::open(folder.log(), true, files, &tail), SyncFailed);
+    files.loses = false;
+    log = Log::open(folder.log(), true, files, &tail);
+    EXPECT_EQ(log->append(samples(before + 20, 5)), before + 20);
+    log->store_head();
+    EXPECT_EQ(files.syncs_of_lost, 0) << "a second fsync of the same pages says nothing";
+    log.reset();
+    expect_whole(folder.log(), before + 25);
+  }
+}
+
+TEST(FailedFsync, OfATailThatIsNotWholeOnTheDiskStopsTheLog) {
+  const TempFolder folder;
+  make_log(folder.log(), 5);
+  Tail tail;
+  tail.first = 5;
+  tail.whole = {6, std::string(44, 'A')};
+  tail.leaves = lines_of(contents(leaves_file(folder.log()))).front() + "\n";
+  EXPECT_NE(refusal_of([&] { Log::open(folder.log(), true, system_files(), &tail); }), "");
 }
 
 // The process is gone from some system call on: nothing after it happens.
@@ -171,12 +245,12 @@ TEST(CrashRecovery, FindsEveryAcknowledgedRecordAfterAKillInsideAnyWrite) {
   {
     const auto log = Log::open(folder.log(), false);
     log->append(samples(0, 254));
-    log->checkpoint();
+    log->store_head();
     log->append(samples(254, 1));
   }
   const std::string leaves = contents(leaves_file(folder.log()));
   const std::string details = contents(details_file(folder.log()));
-  const std::string checkpoint = contents(folder.log() + "/checkpoint");
+  const std::string checkpoint = contents(folder.log() + "/head");
   Log::open(folder.log(), false)->append(samples(255, 3));  // fills a tile
   const std::string all_leaves = contents(leaves_file(folder.log()));
   const std::string all_details = contents(details_file(folder.log()));
@@ -184,7 +258,7 @@ TEST(CrashRecovery, FindsEveryAcknowledgedRecordAfterAKillInsideAnyWrite) {
                             const std::string& behind = {}) {
     overwrite(leaves_file(folder.log()), all_leaves.substr(0, leaf_bytes) + behind);
     overwrite(details_file(folder.log()), all_details.substr(0, detail_bytes));
-    overwrite(folder.log() + "/checkpoint", checkpoint);
+    overwrite(folder.log() + "/head", checkpoint);
     std::filesystem::remove_all(folder.log() + "/tile");
     const std::uint64_t whole = static_cast<std::uint64_t>(
         std::ranges::count(std::string_view(all_leaves).substr(0, leaf_bytes), '\n'));
@@ -212,7 +286,7 @@ TEST(CrashRecovery, SaysWhichDetailsAPowerCutTook) {
   {
     const auto log = Log::open(folder.log(), false);
     log->append(samples(0, 5));
-    log->checkpoint();
+    log->store_head();
     log->append(samples(5, 3));
   }
   const std::string details = contents(details_file(folder.log()));
@@ -239,7 +313,7 @@ TEST(CrashRecovery, DropsDetailsWhoseSegmentWasNeverBegun) {
   EXPECT_EQ(verify(folder.log()).details_checked, kSegmentLeaves + 1);
   // And one that was begun, but holds nothing yet.
   overwrite(leaves_file(folder.log(), kSegmentLeaves), "");
-  std::filesystem::remove(folder.log() + "/checkpoint.tmp");
+  std::filesystem::remove(folder.log() + "/head.tmp");
   EXPECT_EQ(Log::open(folder.log(), false)->state().size, kSegmentLeaves);
 }
 

@@ -46,7 +46,7 @@ TEST(AuditLog, HasTheRootOfItsLines) {
   const auto leaves = lines_of(contents(leaves_file(folder.log())));
   ASSERT_EQ(leaves.size(), 777U);
   const std::string root = to_base64(as_bytes(merkle_tree_hash(leaves)));
-  EXPECT_EQ(contents(folder.log() + "/checkpoint"), "holdfast/audit\n777\n" + root + "\n");
+  EXPECT_EQ(contents(folder.log() + "/head"), "holdfast/audit\n777\n" + root + "\n");
   const auto log = Log::open(folder.log(), false);
   EXPECT_EQ(log->state().size, 777U);
   EXPECT_EQ(log->state().root, root);
@@ -87,7 +87,7 @@ TEST(AuditLog, GoesOnOverSegmentsAndAcrossRestarts) {
   {
     const auto log = Log::open(folder.log(), true);
     EXPECT_EQ(log->append(samples(before, 100)), before);  // one group over the boundary
-    log->checkpoint();
+    log->store_head();
   }
   const auto log = Log::open(folder.log(), false);
   EXPECT_EQ(log->state().size, before + 100);
@@ -182,7 +182,7 @@ TEST(LogInjection, StaysOneRecordALineWhateverTheCallerSends) {
       details.facts.add(text, text);
       log->append({&record, 1});
     }
-    log->checkpoint();
+    log->store_head();
   }
   for (const std::string& path : {leaves_file(folder.log()), details_file(folder.log())}) {
     const std::string text = contents(path);
@@ -214,7 +214,7 @@ TEST(LogInjection, CanNotMakeALineLongerThanItsBound) {
     record.details.reason = record.details.caller.exe = huge;
     for (int i = 0; i < 100; ++i) record.details.facts.add(huge, huge);
     log->append({&record, 1});
-    log->checkpoint();
+    log->store_head();
   }
   EXPECT_LT(contents(details_file(folder.log())).size(), kMaxLineBytes);
   EXPECT_TRUE(verify(folder.log()).good);

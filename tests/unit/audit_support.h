@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-#include "daemon/audit/checkpoint.h"
+#include "daemon/audit/head.h"
 #include "daemon/audit/lines.h"
 #include "daemon/audit/log.h"
 #include "daemon/audit/reader.h"
@@ -107,7 +107,7 @@ inline void make_log(const std::string& folder, std::uint64_t count) {
   const auto log = Log::open(folder, false);
   for (std::uint64_t from = 0; from < count; from += 1000)
     log->append(samples(from, std::min<std::uint64_t>(1000, count - from)));
-  log->checkpoint();
+  log->store_head();
 }
 
 // RFC 6962 §2.1, straight from the definition.
@@ -150,6 +150,7 @@ class FaultyFiles : public Files {
   int rename(const char* from, const char* to) override {
     return fails("rename") ? -1 : Files::rename(from, to);
   }
+  int remove(const char* path) override { return fails("remove") ? -1 : Files::remove(path); }
   int make_folder(const char* path, mode_t mode) override {
     return fails("make_folder") ? -1 : Files::make_folder(path, mode);
   }

@@ -2,7 +2,7 @@
 
 #include "tests/unit/audit_support.h"
 
-// Threat row 10, as far as an unsigned checkpoint goes.
+// Threat row 10, as far as it goes without signed checkpoints.
 namespace holdfast::audit {
 namespace {
 
@@ -51,7 +51,7 @@ TEST_F(TamperedLog, IsFoundForEveryByteOfASmallOne) {
   make_log(folder_.log(), 4);
   flip_each_byte("leaves/000000000000.jsonl", kStride, true);
   flip_each_byte("details/000000000000.jsonl", kStride, false);
-  flip_each_byte("checkpoint", 1, true);
+  flip_each_byte("head", 1, true);
 }
 
 TEST_F(TamperedLog, IsFoundForEveryByteOfATile) {
@@ -122,7 +122,7 @@ TEST_F(TamperedLog, IsFoundForAnOlderCopyOfTheRecords) {
   {
     const auto log = Log::open(folder_.log(), false);
     log->append(samples(300, 300));
-    log->checkpoint();
+    log->store_head();
   }
   const auto put_back = [&](const std::string& name) {
     std::filesystem::copy(older + "/" + name, folder_.log() + "/" + name,
@@ -135,7 +135,7 @@ TEST_F(TamperedLog, IsFoundForAnOlderCopyOfTheRecords) {
   expect_found("older leaves and details");
   expect_refused("older leaves and details");
   // The limit that only a signature and a counter outside the disk will move; it is said.
-  put_back("checkpoint");
+  put_back("head");
   const Verdict verdict = verify(folder_.log());
   EXPECT_TRUE(verdict.good);
   EXPECT_EQ(verdict.state.size, 300U);
@@ -144,9 +144,8 @@ TEST_F(TamperedLog, IsFoundForAnOlderCopyOfTheRecords) {
 
 TEST_F(TamperedLog, IsFoundForMissingFiles) {
   make_log(folder_.log(), 2 * kSegmentLeaves + 300);
-  for (const std::string name :
-       {"checkpoint", "leaves/000000000000.jsonl", "leaves/000000065536.jsonl",
-        "leaves/000000131072.jsonl", "tile/0/512", "tile/1/000"}) {
+  for (const std::string name : {"head", "leaves/000000000000.jsonl", "leaves/000000065536.jsonl",
+                                 "leaves/000000131072.jsonl", "tile/0/512", "tile/1/000"}) {
     const std::string path = folder_.log() + "/" + name;
     std::filesystem::rename(path, path + ".away");
     expect_found(name);
@@ -176,13 +175,13 @@ TEST_F(TamperedLog, SaysWhatIsBehindTheHorizon) {
   {
     const auto log = Log::open(folder_.log(), false);
     log->append(samples(0, 10));
-    log->checkpoint();
+    log->store_head();
     log->append(samples(10, 5));
   }
   const Verdict verdict = verify(folder_.log());
   EXPECT_TRUE(verdict.good);
   EXPECT_EQ(verdict.state.size, 15U);
-  EXPECT_THAT(verdict.horizon, HasSubstr("The first 10 records are those of the last checkpoint"));
+  EXPECT_THAT(verdict.horizon, HasSubstr("The first 10 records are those of the log's head"));
   EXPECT_THAT(verdict.horizon, HasSubstr("Those from 10 to 14 came after it"));
   // Garbage there is found all the same.
   overwrite(leaves_file(folder_.log()), contents(leaves_file(folder_.log())) + "{\"seq\":99}\n");
@@ -193,7 +192,7 @@ TEST_F(TamperedLog, SaysWhatIsBehindTheHorizon) {
 TEST_F(TamperedLog, ReportsProgress) {
   make_log(folder_.log(), 10'000);
   std::vector<std::uint64_t> seen;
-  EXPECT_TRUE(verify(folder_.log(), [&](std::uint64_t done, std::uint64_t expected) {
+  EXPECT_TRUE(verify(folder_.log(), {}, [&](std::uint64_t done, std::uint64_t expected) {
                 EXPECT_EQ(expected, 10'000U);
                 seen.push_back(done);
               }).good);

@@ -85,7 +85,7 @@ TEST(Checkpoint, IsReadInOneSpellingOnly) {
   const LogState state{1234, to_base64(sha256("root"))};
   const std::string text = to_text(state);
   EXPECT_EQ(text, "holdfast/audit\n1234\n" + state.root + "\n");
-  const auto parsed = parse_checkpoint(text);
+  const auto parsed = parse_head(text);
   ASSERT_TRUE(parsed);
   EXPECT_EQ(parsed->size, 1234U);
   EXPECT_EQ(parsed->root, state.root);
@@ -95,7 +95,7 @@ TEST(Checkpoint, IsReadInOneSpellingOnly) {
         "holdfast/audit\n18446744073709551616\n" + state.root + "\n",
         "holdfast/audit\n1234\n" + to_base64(as_bytes("short")) + "\n",
         std::string("holdfast/audit\n1234\n"), "holdfast/audit\n1234\r\n" + state.root + "\n"})
-    EXPECT_FALSE(parse_checkpoint(bad)) << bad;
+    EXPECT_FALSE(parse_head(bad)) << bad;
 }
 
 }  // namespace

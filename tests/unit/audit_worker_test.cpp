@@ -9,7 +9,8 @@ namespace {
 // and a refused group's requests answered.
 TEST(Turn, KeepsTheDiskUntilItsEnd) {
   TempFolder folder;
-  Worker worker(folder.log(), false, system_files(), {[](Outcome) {}, [](std::exception_ptr) {}});
+  Worker worker(folder.log(), false, system_files(), nullptr,
+                {[](Outcome) {}, [](std::exception_ptr) {}});
   EXPECT_EQ(worker.open().failure, "");
   const std::vector<Record> records = samples(0, 3);
   {

@@ -41,7 +41,7 @@ TEST(Config, HasDefaultsForAllButDevices) {
   EXPECT_EQ(config.runtime_dir, "/run/holdfast");
   EXPECT_FALSE(config.allow_software_devices);
   EXPECT_EQ(config.log_level, "info");
-  EXPECT_EQ(config.durability, Durability::written);
+  EXPECT_EQ(config.audit.durability, Durability::written);
   EXPECT_TRUE(config.user.empty() && config.device_user.empty() && config.admin_group.empty());
   EXPECT_TRUE(config.devices.empty());
 }
@@ -77,12 +77,34 @@ name = "read by policy, not here"
   EXPECT_EQ(config.device_user, "holdfast-tpm");
   EXPECT_EQ(config.admin_group, "holdfast-admin");
   EXPECT_EQ(config.log_level, "debug");
-  EXPECT_EQ(config.durability, Durability::fsync);
+  EXPECT_EQ(config.audit.durability, Durability::fsync);
   ASSERT_EQ(config.devices.size(), 2u);
   EXPECT_EQ(config.devices[0].name, "tpm");
   EXPECT_EQ(config.devices[1].tcti, "swtpm:path=/run/x.sock");
   EXPECT_EQ(config.devices[0].sessions, "auto");
   EXPECT_EQ(config.devices[1].sessions, "encrypted");
+}
+
+TEST(Config, ReadsWhatTheLogHas) {
+  const Audit usual = parse_text("").audit;
+  EXPECT_EQ(usual, Audit());
+  const Audit audit = parse_text(R"([audit]
+signing_key = "audit-log"
+origin = "machine.example/holdfast"
+checkpoint_seconds = 5
+keep_details_days = 90
+sinks = ["syslog", "journald"]
+)")
+                          .audit;
+  EXPECT_EQ(audit.signing_key, "audit-log");
+  EXPECT_EQ(audit.origin, "machine.example/holdfast");
+  EXPECT_EQ(audit.checkpoint_every, std::chrono::seconds(5));
+  EXPECT_EQ(audit.keep_details_days, 90U);
+  EXPECT_EQ(audit.sinks, (std::vector{AuditSink::syslog, AuditSink::journald}));
+  for (const char* bad : {"signing_key = \"No Name\"", "origin = \"with space\"",
+                          "origin = \"a+b\"", "checkpoint_seconds = 301", "keep_details_days = 0",
+                          "sinks = [\"kafka\"]", "sinks = [\"syslog\", \"syslog\"]"})
+    EXPECT_THROW(parse_text(std::string("[audit]\n") + bad + "\n"), Error) << bad;
 }
 
 TEST(Config, NamesFileLineAndRemedyOfEachFault) {

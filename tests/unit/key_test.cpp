@@ -111,6 +111,10 @@ TEST(KeyUse, FitsOnlyItsTypes) {
   EXPECT_FALSE(fits(KeyUse::sigv4, KeyType::ec_p256));
   EXPECT_TRUE(fits(KeyUse::digest, KeyType::ec_p256));
   EXPECT_FALSE(fits(KeyUse::digest, KeyType::hmac_sha256));
+  EXPECT_TRUE(fits(KeyUse::audit, KeyType::ec_p256));
+  for (const KeyType type :
+       {KeyType::ec_p384, KeyType::rsa_2048, KeyType::hmac_sha256, KeyType::ed25519})
+    EXPECT_FALSE(fits(KeyUse::audit, type)) << "signed-note type 0x02 is P-256's";
   EXPECT_TRUE(fits(KeyUse::jwt, KeyType::ed25519));
   EXPECT_FALSE(fits(KeyUse::digest, KeyType::ed25519)) << "it signs messages";
   EXPECT_FALSE(fits(KeyUse::sigv4, KeyType::ed25519));

@@ -1,0 +1,49 @@
+// Signs the log's state with a device's key, again and again while it grows. On the event loop's thread alone.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <boost/asio/awaitable.hpp>
+
+#include "daemon/base/clock.h"
+
+namespace holdfast {
+
+struct Service;
+
+class Checkpoints {
+ public:
+  // Callers go first, but no longer than this: then a checkpoint takes its turn among them.
+  static constexpr std::chrono::seconds kAtMost{300};
+
+  // What the folder holds already: the records that a checkpoint covers, and when it was signed.
+  void resume(std::uint64_t size, SystemTime time);
+
+  // Looks once: signs if the log has grown, `checkpoint_every` has passed and the device has nothing else to do, or
+  // kAtMost has passed; or in any case where it is the `last` one. Never throws; see gap().
+  boost::asio::awaitable<void> look(Service& service, SteadyTime now, bool last);
+
+  std::uint64_t signed_size() const { return signed_size_; }
+  std::optional<SystemTime> signed_at() const { return signed_at_; }
+  // Why records are not signed though a key is configured, or have not been for longer than they should; else empty.
+  std::string gap(SteadyTime now) const;
+
+ private:
+  boost::asio::awaitable<void> sign(Service& service);
+
+  std::uint64_t signed_size_ = 0;
+  std::optional<SystemTime> signed_at_;
+  std::optional<SteadyTime> grown_since_;  // nothing there: all is signed
+  SteadyTime tried_{};
+  bool busy_ = false;
+  std::string failure_;
+};
+
+// The digest that checkpoints bind: SHA-256 of the keys' metadata in the order of their names, as
+// `cat STATE_DIR/keys/*/key.json | sha256sum` gives it in the C locale.
+std::string catalogue_digest(const Service& service);
+
+}  // namespace holdfast
