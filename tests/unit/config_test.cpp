@@ -92,7 +92,7 @@ TEST(Config, NamesFileLineAndRemedyOfEachFault) {
     const char* remedy;
   } faults[] = {
       {"[demon]\n",
-       "/etc/h.toml:1: ", "demon is not known here; known: grant, daemon, audit, limits, device"},
+       "/etc/h.toml:1: ", "demon is not known here; known: grant, include, daemon, audit, limits, device"},
       {"\nlog_level = \"info\"\n", "/etc/h.toml:2: ", "is not known here"},
       {"[daemon]\nstate_dri = \"/x\"\n", "/etc/h.toml:2: ", "daemon: state_dri is not known here"},
       {"[daemon]\nstate_dir = 1\n", "/etc/h.toml:2: ", "has to be a string"},
