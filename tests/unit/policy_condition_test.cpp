@@ -240,9 +240,12 @@ TEST(PolicyWindow, HasABeginningAndAnEnd) {
 }
 
 TEST(PolicyWindow, SaysWhenItHolds) {
-  const auto policy =
-      load(allow("g", R"(when = { days = ["mon-tue", "sun"], from = "22:00", to = "06:30",
-after = "2026-01-05T00:00:00Z", before = "2026-02-01T00:00:00Z" })"));
+  const auto policy = load(allow("g", R"([grant.when]
+days = ["mon-tue", "sun"]
+from = "22:00"
+to = "06:30"
+after = "2026-01-05T00:00:00Z"
+before = "2026-02-01T00:00:00Z")"));
   const Asked asked{.now = *from_rfc3339("2026-01-07T09:00:00Z")};
   EXPECT_THAT(asked.decide(*policy).reason,
               HasSubstr("now is wed 2026-01-07T09:00:00Z, wanted mon,tue,sun 22:00-06:30 after "

@@ -180,7 +180,7 @@ class Maker {
       grant.attributes.emplace_back("exe", attribute({"/usr/bin/a", "/usr/*", "/**", "**"}));
     if (one_in(8)) grant.attributes.emplace_back("label", attribute({"l:one", "l:*", "{user}"}));
     for (const std::string& name : names)
-      if (one_in(grant.deny ? 18 : 12)) grant.facts.push_back(fact(name));
+      if (one_in(grant.deny ? 40 : 25)) grant.facts.push_back(fact(name));
     if (one_in(5)) grant.when = window();
     if (grant.deny) return grant;
     if (one_in(4)) grant.max_skew = choose<std::int64_t>({0, 60, 3600});
