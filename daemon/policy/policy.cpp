@@ -73,8 +73,8 @@ struct Policy::Rules {
 
   // Those that allow and name the key.
   template <class Visit>
-  void for_key(const Question& question, Visit visit) const {
-    allowing.visit(grants, question.key, question.caller, visit);
+  void for_key(const Question& question, KeyIndex::Of of, Visit visit) const {
+    allowing.visit(grants, question.key, question.caller, of, visit);
   }
 };
 
@@ -92,7 +92,7 @@ Policy::~Policy() = default;
 Decision Policy::decide(const Question& question) const {
   Decision decision;
   const std::vector<Grant>& grants = rules_->grants;
-  rules_->for_key(question, [&](std::size_t index) {
+  rules_->for_key(question, KeyIndex::Of::caller, [&](std::size_t index) {
     if (!answers(grants[index], question)) return false;
     decision.allowed = true;
     decision.grant = index;
@@ -103,11 +103,12 @@ Decision Policy::decide(const Question& question) const {
     return decision;
   }
   const Grant& allowing = grants[decision.grant];
-  rules_->denying.visit(grants, question.key, question.caller, [&](std::size_t index) {
-    if (!answers(grants[index], question, &allowing)) return false;
-    decision = {false, true, index, denial(grants[index], question, allowing)};
-    return true;
-  });
+  rules_->denying.visit(
+      grants, question.key, question.caller, KeyIndex::Of::caller, [&](std::size_t index) {
+        if (!answers(grants[index], question, &allowing)) return false;
+        decision = {false, true, index, denial(grants[index], question, allowing)};
+        return true;
+      });
   return decision;
 }
 
@@ -126,7 +127,7 @@ std::string Policy::reason(const Question& question) const {
   };
   std::vector<Near> nearest;
   std::size_t count = 0;
-  rules_->for_key(question, [&](std::size_t index) {
+  rules_->for_key(question, KeyIndex::Of::all, [&](std::size_t index) {
     ++count;
     nearest.push_back({index, distance(rules_->grants[index], question)});
     std::ranges::stable_sort(nearest, {}, &Near::distance);
@@ -163,8 +164,8 @@ std::vector<Explanation> Policy::explain(const Question& question) const {
     all.push_back(std::move(one));
     return false;
   };
-  rules_->for_key(question, add);
-  rules_->denying.visit(grants, question.key, question.caller, add);
+  rules_->for_key(question, KeyIndex::Of::all, add);
+  rules_->denying.visit(grants, question.key, question.caller, KeyIndex::Of::all, add);
   std::ranges::sort(all, {}, &Explanation::grant);
   return all;
 }
@@ -172,10 +173,10 @@ std::vector<Explanation> Policy::explain(const Question& question) const {
 bool Policy::names(const Caller& caller, std::string_view key) const {
   const std::vector<Grant>& grants = rules_->grants;
   bool found = false;
-  rules_->allowing.visit(grants, key, caller,
+  rules_->allowing.visit(grants, key, caller, KeyIndex::Of::caller,
                          [&](std::size_t i) { return found = admits(grants[i], caller); });
   if (found)
-    rules_->denying.visit(grants, key, caller, [&](std::size_t i) {
+    rules_->denying.visit(grants, key, caller, KeyIndex::Of::caller, [&](std::size_t i) {
       const Grant& grant = grants[i];
       const bool denies_all = grant.facts.empty() && !grant.when && admits(grant, caller);
       found = !denies_all;

@@ -107,7 +107,7 @@ def test_deny_wins_and_is_recorded_and_tells_the_caller_nothing(daemon):
     "10.1.2.3", "10.1.2.3:8443", "010.1.2.3", "0x0a.1.2.3", "0x0A010203", "167838211", "10.66051", "127.1", "127.0.0.1",
     "[::1]", "[0:0::1]:8443", "[::ffff:10.1.2.3]", "[::FFFF:a01:203]",
 ])  # fmt: skip
-def test_deny_of_addresses_sees_every_spelling(daemon, host):
+def test_row06_deny_of_addresses_sees_every_spelling(daemon, host):
     with daemon.client() as client:
         reply = sign(client, f"https://{host}/a")
         assert reply.code in ("not_permitted", "invalid_request"), reply
@@ -119,14 +119,14 @@ def test_deny_of_addresses_sees_every_spelling(daemon, host):
     "/secret", "/secret/a", "/%73ecret/a", "/a/../secret/a", "/a/%2e%2e/secret/a", "//secret/a", "/./secret/a", "/secret//a", "/secret/%2e/a",
     "/%2Fsecret/a", "/secret%2Fa",
 ])  # fmt: skip
-def test_deny_of_a_path_sees_every_spelling(daemon, path):
+def test_row06_deny_of_a_path_sees_every_spelling(daemon, path):
     with daemon.client() as client:
         reply = sign(client, URL + path)
         # Refused, or what is signed is by the service's own routing another path.
         assert reply.code in ("not_permitted", "invalid_request"), reply
 
 
-def test_deny_sees_every_value_of_a_repeated_header(daemon):
+def test_row06_deny_sees_every_value_of_a_repeated_header(daemon):
     with daemon.client() as client:
         opened = {"method": "PUT", "headers": [["x-amz-acl", "private"]]}
         assert sign(client, **opened).status == 200
@@ -136,7 +136,7 @@ def test_deny_sees_every_value_of_a_repeated_header(daemon):
             assert reply.code in ("not_permitted", "invalid_request"), (headers, reply)
 
 
-def test_host_names_that_are_no_ascii_or_no_names_are_refused(daemon):
+def test_row06_host_names_that_are_no_ascii_or_no_names_are_refused(daemon):
     with daemon.client() as client:
         for host in ("bücket.s3.amazonaws.com", "bucket.s3.amazonaws.com.", "bucket%2es3.amazonaws.com", "bucket．s3.amazonaws.com", "10.1.2.3%00.example.com"):
             assert sign(client, f"https://{host}/a").code == "invalid_request", host

@@ -58,6 +58,9 @@ class Maker {
     return list[pick(list.size())];
   }
   std::string choose(const Texts& list) { return list[pick(list.size())]; }
+  std::string choose(std::initializer_list<const char*> list) {
+    return *(list.begin() + pick(list.size()));
+  }
   Texts some(const Texts& list) {
     Texts chosen{choose(list)};
     while (one_in(3)) chosen.push_back(choose(list));
@@ -70,7 +73,8 @@ class Maker {
     caller.gid = static_cast<gid_t>(10 + pick(3));
     if (one_in(2)) caller.groups = {static_cast<gid_t>(10 + pick(5)), 20};
     caller.user = choose({"u1", "u2", ""});
-    caller.unit = choose({"a.service", "b.service", "b*.service", "", std::string(1020, 'u')});
+    caller.unit =
+        one_in(20) ? std::string(1020, 'u') : choose({"a.service", "b.service", "b*.service", ""});
     caller.user_unit = choose({"x.service", ""});
     caller.exe = choose({"/usr/bin/a", "/usr/b", ""});
     caller.label = choose({"l:one", "l:two", ""});
