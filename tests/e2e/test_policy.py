@@ -1,13 +1,17 @@
 """Policy as people meet it: grants that deny, times, limits, includes, revocation, and the commands that test, explain and lint."""
 
+import base64
 import json
 import os
 import re
+import signal
 
 import pytest
 
+from holdfast_testing.client import Raw
 from holdfast_testing.daemon import Daemon, everything
 from holdfast_testing.paths import SOURCE
+from holdfast_testing.processes import wait_until
 
 UID = os.geteuid()
 URL = "https://bucket.s3.eu-west-1.amazonaws.com"
@@ -192,6 +196,27 @@ def test_limits_of_each_caller_survive_a_reload(daemon, grants):
         assert "daily limit of this caller" in record_of(daemon, refused)["reason"]
         grants(limited + "\n")
         assert sign(client).code == "limit_exceeded"
+
+
+def test_limit_of_concurrent_requests_counts_those_that_wait_for_the_device(daemon, grants):
+    grants(f'[[grant]]\nname = "a"\nkey = "digests"\ncaller = {{ uid = {UID} }}\nlimits = {{ per_caller = {{ concurrent = 1 }} }}\n')
+    body = {"key": "digests", "algorithm": "ES256", "digest": base64.b64encode(bytes(32)).decode(), "encoding": "der"}
+    text = json.dumps(body).encode()
+    device = daemon.part("device")
+    os.kill(device, signal.SIGSTOP)
+    try:
+        with Raw(daemon.socket) as one, Raw(daemon.socket) as other:
+            for raw in (one, other):
+                raw.send(b"POST /v1/sign/digest HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(text) + text)
+            wait_until(lambda: one.answered() or other.answered(), 10, "one of two is refused at once")
+            refused, waiting = (one, other) if one.answered() else (other, one)
+            assert refused.reply("POST").code == "limit_exceeded"
+            os.kill(device, signal.SIGCONT)
+            assert waiting.reply("POST").status == 200
+    finally:
+        os.kill(device, signal.SIGCONT)
+    with daemon.client() as client:
+        assert [client.post("/v1/sign/digest", body).status for _ in range(3)] == [200, 200, 200]
 
 
 # Includes.
