@@ -78,8 +78,8 @@ bool opens_unknown(const FactRule& rule) {
 
 // Does the rule let something through that is closed without it?
 bool opens(const FactRule& rule) {
-  const auto kind = fact_kind(rule.name + (rule.wildcard ? "*" : ""));
-  return !rule.forbidden && (rule.wildcard || opens_unknown(rule) || (kind && kind->closed));
+  return !rule.forbidden &&
+         (rule.wildcard || opens_unknown(rule) || fact_kind(rule.name).value_or(FactKind{}).closed);
 }
 
 bool covers_rule(const FactRule& wide, const FactRule* narrow, Effect effect) {
@@ -111,8 +111,7 @@ bool covers(const Grant& wide, const Grant& narrow) {
   return wide.effect == Effect::deny ||
          (covers_limits(wide, narrow) &&
           std::ranges::all_of(narrow.facts, [&](const FactRule& rule) {
-            const FactRule* same = same_rule(wide, rule);
-            return !opens(rule) || (same != nullptr && !same->forbidden);
+            return !opens(rule) || same_rule(wide, rule) != nullptr;
           }));
 }
 

@@ -62,11 +62,10 @@ Literal literal(std::string_view value, bool may_be_empty) {
   // As many whole characters as fit, then the stars for what went.
   made.wider = true;
   std::size_t kept = 0, quoted = 0;
-  while (kept < made.pattern.size()) {
+  for (;;) {  // ends: the whole does not fit
     const bool brace = made.pattern[kept] == '{' || made.pattern[kept] == '}';
     std::size_t end = kept + (brace ? 2 : 1);
-    while (end < made.pattern.size() &&
-           (static_cast<unsigned char>(made.pattern[end]) & 0xC0) == 0x80)
+    while ((static_cast<unsigned char>(made.pattern[end]) & 0xC0) == 0x80)
       ++end;  // RFC 3629 §3: a byte that continues a character
     quoted += quote(std::string_view(made.pattern).substr(kept, end - kept)).size();
     if (end + 2 > kMaxPatternBytes || quoted > kMaxQuoted) break;

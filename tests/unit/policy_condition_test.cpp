@@ -255,6 +255,15 @@ before = "2026-02-01T00:00:00Z")"));
   EXPECT_EQ(Window{.before = SystemTime()}.text(), "before 1970-01-01T00:00:00Z UTC");
 }
 
+TEST(PolicyCondition, TakesWhatLooksLikeTheSame) {
+  for (const char* rest :
+       {"facts = { \"query.\" = \"a\", \"query.*\" = \"b\" }", "facts = { ttl = { not = \"5\" } }"})
+    EXPECT_EQ(complaint(allow("g", rest)), "") << rest;
+  EXPECT_EQ(complaint("[[grant]]\nname = \"g\"\nkey = \"k\"\ncaller = { unit = \"a.service\", exe "
+                      "= \"/a\" }\n"),
+            "");
+}
+
 TEST(PolicyCondition, RefusesWhatCanNotBeMeant) {
   for (const auto& [rest, part] : std::initializer_list<std::pair<const char*, const char*>>{
            {"facts = { path = {} }", "is empty: name is or not"},
@@ -271,6 +280,8 @@ TEST(PolicyCondition, RefusesWhatCanNotBeMeant) {
            {"when = { days = \"ont\" }", "mon tue wed"},
            {"when = { days = \"mon-\" }", "mon tue wed"},
            {"when = { from = \"8:00\" }", "written \"08:00\""},
+           {"when = { from = \"/8:00\" }", "written \"08:00\""},
+           {"when = { days = \"foo\" }", "mon tue wed"},
            {"when = { from = \"08:60\" }", "written \"08:00\""},
            {"when = { from = \"08.00\" }", "written \"08:00\""},
            {"when = { from = \"0a:00\" }", "written \"08:00\""},

@@ -266,5 +266,51 @@ TEST(PolicyExplain, ShowsEachConditionOfEachGrantThatNamesTheKey) {
   EXPECT_EQ(policy->grant_place(all[0].grant), "h.toml:1");
 }
 
+TEST(PolicyExplain, JudgesADenyWithoutAndWithSeveralThatAllow) {
+  Facts facts;
+  facts.add("audience", "x");
+  const Caller caller = orders();
+  const std::string no = deny("no", "facts = { issuer = \"https://id\" }");
+  const auto alone = load(no)->explain({caller, "k", facts});
+  ASSERT_EQ(alone.size(), 1u);
+  EXPECT_FALSE(alone[0].takes_effect);
+  EXPECT_EQ(alone[0].findings.at(0).text, "issuer is not there, wanted \"https://id\"");
+  // The first one allows, and what it forces is what the deny judges.
+  const std::string forces = "set = { issuer = \"https://id\" }";
+  EXPECT_TRUE(
+      load(allow("a", forces) + allow("b") + no)->explain({caller, "k", facts}).at(2).takes_effect);
+  EXPECT_FALSE(
+      load(allow("a") + allow("b", forces) + no)->explain({caller, "k", facts}).at(2).takes_effect);
+}
+
+TEST(PolicyDeny, ReasonIsBounded) {
+  std::string rest = "[grant.facts]\n";
+  Asked asked;
+  for (int i = 0; i < 20; ++i) {
+    rest += "\"query." + std::to_string(i) + "\" = \"**\"\n";
+    asked.facts.push_back({"query." + std::to_string(i), "v"});
+  }
+  const Decision decision = asked.decide(*load(allow("a") + deny("no", rest)));
+  EXPECT_TRUE(decision.denied);
+  EXPECT_LT(decision.reason.size(), 400u);
+}
+
+TEST(Policy, MayNameOnlyWhomItCouldAllow) {
+  Caller caller = orders();
+  const auto may = [&](const std::string& who, const std::string& rest = "") {
+    return load("[[grant]]\nname = \"a\"\nkey = \"k\"\ncaller = { " + who + " }\n" + rest)
+        ->may_name(caller);
+  };
+  EXPECT_TRUE(may("gid = 1001"));
+  EXPECT_TRUE(may("gid = { min = 1000, max = 1002 }"));
+  EXPECT_TRUE(may("unit = \"orders.service\", exe = \"/other\""))
+      << "the executable may be another soon";
+  EXPECT_TRUE(may("unit = { not = \"x.service\" }"));
+  caller.unit = "";
+  EXPECT_FALSE(may("uid = 1001", "set = { subject = \"{unit}\" }"));
+  EXPECT_TRUE(may("uid = 1001", "set = { subject = \"{exe}\" }"));
+  EXPECT_TRUE(load(allow("a", "set = { subject = \"{user_unit}\" }"))->needs_process_identity());
+}
+
 }  // namespace
 }  // namespace holdfast::policy

@@ -197,5 +197,34 @@ TEST(Limiter, FullBucketIsNoReasonToKnowACaller) {
   EXPECT_EQ(limiter.callers(), 1u);
 }
 
+TEST(Limiter, KnowsWhoIsUnderWay) {
+  const auto policy = with_limits("per_caller = { concurrent = 1 }");
+  Limiter limiter(*policy);
+  const Admission running = limiter.take(1, 7, kStart, kToday);
+  for (std::uint64_t account = 100; account < 99 + Limiter::kMaxCallers; ++account)
+    ASSERT_EQ(ask(limiter, account), "");
+  EXPECT_EQ(ask(limiter, 1), "");
+  EXPECT_EQ(limiter.callers(), 2u) << "who is under way, and the new one";
+  EXPECT_EQ(ask(limiter, 7), "limit of concurrent requests of this caller");
+}
+
+TEST(Limiter, ReloadComparesEachLimit) {
+  const std::string first = "rate = \"5/h\", daily = 9, concurrent = 9, per_caller = { daily = 9 }";
+  const auto left = [&](const std::string& second) {
+    Limiter limiter(*with_limits(first));
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(ask(limiter, 1), "");
+    limiter.adopt(*with_limits(second));
+    return ask(limiter, 1);
+  };
+  EXPECT_EQ(left(first), "rate");
+  for (const char* other :
+       {"rate = \"5/h\", burst = 6, daily = 9, concurrent = 9, per_caller = { daily = 9 }",
+        "rate = \"5/m\", daily = 9, concurrent = 9, per_caller = { daily = 9 }",
+        "rate = \"5/h\", daily = 8, concurrent = 9, per_caller = { daily = 9 }",
+        "rate = \"5/h\", daily = 9, concurrent = 8, per_caller = { daily = 9 }",
+        "rate = \"5/h\", daily = 9, concurrent = 9, per_caller = { daily = 8 }"})
+    EXPECT_EQ(left(other), "") << other;
+}
+
 }  // namespace
 }  // namespace holdfast::policy

@@ -63,6 +63,7 @@ TEST(Lint, FindsWhatIsNeverReached) {
            {"method = { not = \"PUT\" }", "method = { is = \"GET\", not = \"PUT\" }"},
            {"method = \"GET\", encoded_path = true", "method = \"GET\""},
            {"\"query.acl\" = false", "\"query.acl\" = false"},
+           {"\"claim.*\" = \"a**\"", "\"claim.*\" = \"ab\""},
            {"\"claim.role\" = \"**\"", "\"claim.role\" = \"r\""},
            {"action = [\"unknown\", \"**\"]", "action = [\"unknown\", \"Run\"]"}})
     EXPECT_TRUE(hides_facts(one, other)) << one << " | " << other;
@@ -72,6 +73,8 @@ TEST(Lint, FindsWhatIsNeverReached) {
            {"path = \"/{user}/*\"", "path = \"/a/x\""},
            {"path = \"/a/*/**\"", "path = \"/a/*/x\""},
            {"path = \"/a/**\"", "path = { not = \"/b\" }"},
+           {"\"query.*\" = \"a\"", "\"query.\" = \"a\""},
+           {"method = { not = \"PUT\" }", "method = { not = \"GET\" }"},
            {"path = { is = \"/a\", not = \"/b\" }", "path = \"/a\""},
            {"host = { cidr = \"10.0.0.0/8\" }", "host = { cidr = \"fd00::/8\" }"},
            {"expires_in = { min = 60 }", "expires_in = 900"},
@@ -131,6 +134,10 @@ TEST(Lint, FindsWhatIsAllDenied) {
   EXPECT_FALSE(is_denied("facts = { \"query.*\" = \"**\" }"));
   EXPECT_FALSE(is_denied("caller = { uid = 7 }"));
   EXPECT_FALSE(is_denied("when = { days = \"sun\" }"));
+  EXPECT_THAT(
+      warnings(grant("b", "\"query.*\" = \"a\"") + deny("no", "facts = { \"query.*\" = \"a\" }")),
+      Not(Contains("denied b")))
+      << "a request without any query is allowed";
   EXPECT_THAT(warnings(grant("b", "action = [\"unknown\", \"a\"]") +
                        deny("no", "facts = { action = [\"unknown\", \"a\"] }")),
               Not(Contains("denied b")));
@@ -170,10 +177,11 @@ TEST(Lint, FindsWhatIsOverAndWhoIsNotThere) {
 TEST(Lint, ComparesWithTheKeysThereAre) {
   const std::string text =
       grant("a", "method = \"GET\"") +
-      "[[grant]]\nname = \"b\"\nkey = [\"x-*\", \"{user}{uid}-jwt\"]\ncaller = { "
+      "[[grant]]\nname = \"b\"\nkey = [\"x-*\", \"{user}{uid}-jwt\", \"a-{user}\"]\ncaller = { "
       "uid = 0 }\nfacts = { algorithm = \"ES256\" }\n" +
       "[[grant]]\nname = \"c\"\neffect = \"deny\"\nkey = \"z\"\n";
-  EXPECT_THAT(warnings(text, Texts{"k", "x-1", "root-jwt", "z"}), ElementsAre("unused-key"))
+  EXPECT_THAT(warnings(text, Texts{"k", "x-1", "root-jwt", "a-root", "z"}),
+              ElementsAre("unused-key"))
       << "a deny gives nobody a key";
   EXPECT_THAT(warnings(text, Texts{"x-1"}), ElementsAre("no-key a", "no-key c"));
   EXPECT_THAT(warnings(text), IsEmpty());
