@@ -117,8 +117,7 @@ bool Limiter::make_room(SteadyTime now, SystemTime today) {
       const double passed = std::chrono::duration<double>(now - used.filled).count();
       const bool full =
           !quota.rate || used.tokens + passed * quota.rate->per_second >= quota.rate->burst;
-      return full && (!quota.daily || used.day != day || used.today == 0) &&
-             (!used.running || *used.running == 0);
+      return full && (!quota.daily || used.day != day) && (!used.running || *used.running == 0);
     });
   }
   return callers_ < kMaxCallers;

@@ -216,6 +216,7 @@ TEST(PolicyWindow, HoldsOnItsDaysAndHours) {
   EXPECT_TRUE(at("days = [\"sat-mon\"]", "2026-01-05T23:00:00Z")) << "over the week's end";
   EXPECT_FALSE(at("days = [\"sat-mon\"]", "2026-01-06T00:00:00Z"));
   EXPECT_TRUE(at("from = \"08:00\"", "2026-01-05T23:59:59Z"));
+  EXPECT_TRUE(at("days = \"wed\", from = \"23:59\"", "1969-12-31T23:59:59Z"));
   EXPECT_TRUE(at("to = \"08:00\"", "2026-01-05T00:00:00Z"));
   EXPECT_TRUE(at("from = \"08:00\", to = \"24:00\"", "2026-01-05T23:59:59Z"));
 }

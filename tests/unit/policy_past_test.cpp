@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "daemon/base/error.h"
+#include "daemon/policy/quote.h"
 #include "daemon/policy/suggest.h"
 
 namespace holdfast::policy {
@@ -77,6 +78,11 @@ TEST(PastRequest, RefusesWhatIsNone) {
   EXPECT_THAT(with("\"caller\":{", "\"caller\":1,\"other\":{"), HasSubstr("has to be an object"));
   EXPECT_THAT(with("\"caller\":{", "\"other\":{"), HasSubstr("has to be an object"));
   EXPECT_NE(complaint(R"({"decision":"denied","key":"k","details":null})"), "") << "pruned";
+}
+
+TEST(Quote, RefusesWhatIsNotUtf8) {
+  EXPECT_EQ(quote("\xC3\xA4"), "\"\\u00E4\"");
+  EXPECT_THROW(quote("\xC3"), Error);
 }
 
 TEST(Suggest, SaysThatAGrantDeniesIt) {
