@@ -81,20 +81,23 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
   try {
     // policy: caller, key and facts -> decision.
     const std::shared_ptr<const policy::Policy> rules = service.policy;
-    const policy::Question question{caller, record.key, record.details.facts, record.details.skew,
-                                    record.details.ttl};
+    const policy::Question question{
+        caller,     record.key, record.details.facts, record.details.skew, record.details.ttl,
+        record.time};
     const policy::Decision decision = rules->decide(question);
+    if (decision.denied) record.details.grant = rules->grant_name(decision.grant);
     if (!decision.allowed) deny(record, decision.reason);
     record.allowed = true;
     record.details.grant = rules->grant_name(decision.grant);
     service.clock.require();
     const KeyVersion& version = signing_version(key, operation, record);
-    if (const auto wait = service.limiter.take(decision.grant, service.clock.steady())) {
+    const policy::Admission admission =
+        service.limiter.take(decision.grant, caller.account, service.clock.steady(), record.time);
+    if (!admission.used_up.empty()) {
       record.allowed = false;
-      record.details.reason = "the grant's rate is used up";
-      retry_after = *wait;
-      throw Error(ErrorKind::limit_exceeded,
-                  "the grant's rate is used up; wait as Retry-After says");
+      record.details.reason = "the grant's " + admission.used_up + " is used up";
+      retry_after = admission.wait;
+      throw Error(ErrorKind::limit_exceeded, record.details.reason + "; wait as Retry-After says");
     }
 
     // format, device, format: the very object that was judged -> bytes -> signature -> reply.
@@ -107,6 +110,7 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
     if (service.policy != rules) {
       record.policy_digest = service.policy->digest();
       const policy::Decision now = service.policy->decide(question);
+      record.details.grant = now.denied ? service.policy->grant_name(now.grant) : "";
       if (!now.allowed) deny(record, now.reason);
       if (service.policy->forced(now.grant, caller) != forced)
         deny(record, "what the grant forces was changed while the request waited");

@@ -95,11 +95,12 @@ Config parse(const std::vector<File>& files) {
   for (std::size_t i = 0; i < files.size(); ++i) {
     const toml::table parsed = parse_toml(files[i].name, files[i].text);
     Table root(parsed, files[i].name, "");
-    root.tables("grant");  // policy reads them
+    root.tables("grant");   // policy reads them
+    root.texts("include");  // read_files() has followed them
     if (i > 0) {
       for (const std::string_view name : {"daemon", "audit", "limits", "device"})
         if (parsed.contains(name))
-          root.fail(name, "belongs in " + config.path + ": files of policy.d hold only [[grant]]");
+          root.fail(name, "belongs in " + config.path + ": other files hold only [[grant]]");
       root.finish();
       continue;
     }

@@ -89,12 +89,14 @@ struct File {
 };
 
 // The files in the order they count: `path` itself, then its folder's policy.d/*.toml sorted by
-// name. Throws Error{not_found, too_large, internal}; a file may have 1 MiB, policy.d 1,000 files.
-// Files whose name starts with a dot are left out.
+// name, each before those that it includes. Throws Error{not_found, too_large, internal}, and
+// Error{invalid_request} for an include that is not below the folder, is read already, or lies
+// deeper than 8; a file may have 1 MiB, policy.d 1,000 files, and as many may be included. Files
+// whose name starts with a dot are left out of policy.d.
 std::vector<File> read_files(const std::string& path);
 
-// Refuses what others could change under us: `path`, its folder, policy.d and what is read there
-// have to belong to root or to our own effective uid and not be writable by group or others. Throws
+// Refuses what others could change under us: `path`, its folder, policy.d, what is read there and
+// what is included, with the folders down to it, have to belong to root or to our own effective uid and not be writable by group or others. Throws
 // Error{invalid_request} that says which chmod or chown cures it. Supervisor and core call it before
 // read_files; it is apart from it because tests and offline commands read anyone's files.
 void check_ownership(const std::string& path);

@@ -7,12 +7,14 @@
 #include "daemon/base/error.h"
 #include "daemon/base/posix.h"
 #include "daemon/config/config.h"
+#include "daemon/config/table.h"
 
 namespace holdfast::config {
 namespace {
 
 constexpr std::size_t kMaxFileBytes = 1 << 20;
 constexpr std::size_t kMaxFiles = 1000;
+constexpr int kMaxDepth = 8;  // of includes
 
 std::filesystem::path folder_of(const std::string& path) {
   const std::filesystem::path folder = std::filesystem::path(path).parent_path();
@@ -59,21 +61,90 @@ void check_one(const std::string& path, std::string_view what) {
                     " can be written by its group or by everyone: chmod go-w " + path);
 }
 
+// Without dots and links; of what can't be followed, the path as it is, which then can't be read.
+std::filesystem::path canonical_of(const std::filesystem::path& path) {
+  std::error_code ec;
+  const auto canonical = std::filesystem::weakly_canonical(path, ec);
+  return ec ? path.lexically_normal() : canonical;
+}
+
+enum class Trust { anyone, owned };
+
+// Reads a file and behind it what it includes. Nothing is read before it is checked.
+class Reader {
+ public:
+  Reader(const std::string& path, Trust trust)
+      : folder_(canonical_of(folder_of(path))), trust_(trust) {}
+
+  void read(const std::string& path) {
+    if (trust_ == Trust::owned) check_one(path, "file");
+    take(path, canonical_of(path), 0);
+  }
+  std::vector<File> files;
+
+ private:
+  void take(const std::string& name, const std::filesystem::path& canonical, int depth) {
+    seen_.push_back(canonical);
+    files.push_back({name, read_file(name, kMaxFileBytes)});
+    // Most have none, and are parsed when all are there.
+    if (files.back().text.find("include") == std::string::npos) return;
+    const toml::table parsed = parse_toml(name, files.back().text);
+    Table root(parsed, name, "");
+    for (const std::string& path : root.texts("include")) include(root, name, path, depth + 1);
+  }
+
+  void include(const Table& from, const std::string& file, const std::string& path, int depth) {
+    if (path.empty() || has_control(path)) from.fail("include", "has to name files");
+    const auto canonical = canonical_of(folder_of(file) / path);
+    const std::string name = canonical.string();
+    // The core can't read elsewhere, and who may write there is not looked at.
+    const auto inside = canonical.lexically_relative(folder_);
+    if (inside.empty() || *inside.begin() == "..")
+      from.fail("include", "names " + name + ", which is not below " + folder_.string());
+    if (std::ranges::find(seen_, canonical) != seen_.end())
+      from.fail("include", "names " + name + ", which is read already: each file counts once");
+    if (depth > kMaxDepth)
+      from.fail("include", "names " + name + ", at the end of more than " +
+                               std::to_string(kMaxDepth) + " files that include each other");
+    if (++included_ > kMaxFiles)
+      from.fail("include", "is one of more than " + std::to_string(kMaxFiles) +
+                               ": put several grants into one");
+    std::error_code ec;
+    if (!std::filesystem::is_regular_file(canonical, ec))
+      from.fail("include", "names " + name + ", which is no file: make it, or correct the name");
+    if (trust_ == Trust::owned) {
+      for (auto above = canonical.parent_path(); above != folder_; above = above.parent_path())
+        check_one(above.string(), "folder");
+      check_one(name, "file");
+    }
+    take(name, canonical, depth);
+  }
+
+  const std::filesystem::path folder_;
+  const Trust trust_;
+  std::size_t included_ = 0;
+  std::vector<std::filesystem::path> seen_;
+};
+
+std::vector<File> read_all(const std::string& path, Trust trust) {
+  if (trust == Trust::owned) check_one(folder_of(path).string(), "folder");
+  Reader reader(path, trust);
+  reader.read(path);
+  const std::vector<std::string> grants = policy_files(path);
+  if (trust == Trust::owned && !grants.empty())
+    check_one((folder_of(path) / "policy.d").string(), "folder");
+  for (const std::string& name : grants) reader.read(name);
+  return std::move(reader.files);
+}
+
 }  // namespace
 
 std::vector<File> read_files(const std::string& path) {
-  std::vector<File> files{{path, read_file(path, kMaxFileBytes)}};
-  for (const std::string& name : policy_files(path))
-    files.push_back({name, read_file(name, kMaxFileBytes)});
-  return files;
+  return read_all(path, Trust::anyone);
 }
 
 void check_ownership(const std::string& path) {
-  check_one(folder_of(path).string(), "folder");
-  check_one(path, "file");
-  const std::vector<std::string> grants = policy_files(path);
-  if (!grants.empty()) check_one((folder_of(path) / "policy.d").string(), "folder");
-  for (const std::string& name : grants) check_one(name, "file");
+  read_all(path, Trust::owned);
 }
 
 }  // namespace holdfast::config

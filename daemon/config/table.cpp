@@ -176,6 +176,18 @@ bool Table::is_boolean(std::string_view key) const {
   const toml::node* node = table_->get(key);
   return node != nullptr && node->is_boolean();
 }
+bool Table::is_text(std::string_view key) const {
+  const toml::node* node = table_->get(key);
+  return node != nullptr && node->is_string();
+}
+bool Table::is_integer(std::string_view key) const {
+  const toml::node* node = table_->get(key);
+  return node != nullptr && node->is_integer();
+}
+bool Table::is_table(std::string_view key) const {
+  const toml::node* node = table_->get(key);
+  return node != nullptr && node->is_table();
+}
 
 std::vector<std::string> Table::keys() const {
   std::vector<std::string> all;

@@ -48,7 +48,11 @@ class Table {
   std::optional<Table> table(std::string_view key);
   std::vector<Table> tables(std::string_view key);  // [[key]]
 
+  bool has(std::string_view key) const { return table_->contains(key); }
   bool is_boolean(std::string_view key) const;
+  bool is_text(std::string_view key) const;
+  bool is_integer(std::string_view key) const;
+  bool is_table(std::string_view key) const;
   bool is_empty() const { return table_->empty(); }
   std::vector<std::string> keys() const;
 

@@ -29,16 +29,29 @@ std::string_view fault_in_pattern(std::string_view text) noexcept {
 }
 
 Pattern::Pattern(std::string_view text, PatternKind kind) : text_(text), kind_(kind) {
-  if (text.find('*') == std::string_view::npos) return;
+  if (text.find('*') != std::string_view::npos) append(text, false);
+}
+
+Pattern::Pattern(const std::vector<Piece>& pieces, PatternKind kind) : kind_(kind) {
+  bool star = false;
+  for (const Piece& piece : pieces) {
+    text_ += piece.text;
+    star = star || (!piece.filled_in && piece.text.find('*') != std::string::npos);
+  }
+  if (!star) return;
+  for (const Piece& piece : pieces) append(piece.text, piece.filled_in);
+}
+
+void Pattern::append(std::string_view text, bool literal) {
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '*') {
-      tokens_.push_back(kind == PatternKind::host ? lower(text[i])
-                                                  : static_cast<unsigned char>(text[i]));
+    if (literal || text[i] != '*') {
+      tokens_.push_back(kind_ == PatternKind::host ? lower(text[i])
+                                                   : static_cast<unsigned char>(text[i]));
     } else if (i + 1 < text.size() && text[i + 1] == '*') {
       tokens_.push_back(kAcross);
       ++i;
     } else {
-      tokens_.push_back(kind == PatternKind::plain ? kAcross : kWithin);
+      tokens_.push_back(kind_ == PatternKind::plain ? kAcross : kWithin);
     }
   }
 }

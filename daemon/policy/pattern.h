@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/policy/template.h"
+
 namespace holdfast::policy {
 
 enum class PatternKind : std::uint8_t {
@@ -26,12 +28,16 @@ class Pattern {
  public:
   // `text` has no fault.
   Pattern(std::string_view text, PatternKind kind);
+  // Of what is filled in not even a star is special. At most kMaxPatternBytes together; none is empty.
+  Pattern(const std::vector<Piece>& pieces, PatternKind kind);
 
   bool matches(std::string_view text) const;
   bool is_literal() const { return tokens_.empty(); }
   const std::string& text() const { return text_; }  // as it was written
 
  private:
+  void append(std::string_view text, bool literal);
+
   std::string text_;
   PatternKind kind_;
   std::vector<std::uint16_t> tokens_;  // a byte, or one of the stars; empty if there is no star

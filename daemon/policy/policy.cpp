@@ -5,20 +5,12 @@
 
 #include "daemon/base/log.h"
 #include "daemon/base/openssl.h"
-#include "daemon/policy/grant.h"
+#include "daemon/policy/index.h"
+#include "daemon/policy/judge.h"
 #include "daemon/policy/load.h"
 
 namespace holdfast::policy {
 namespace {
-
-using Indices = std::vector<std::size_t>;
-
-struct TextHash {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view text) const {
-    return std::hash<std::string_view>()(text);
-  }
-};
 
 constexpr std::size_t kNearest = 3;
 constexpr std::size_t kShownObjections = 6;
@@ -36,40 +28,34 @@ std::string digest_of(const std::vector<Source>& sources) {
 
 struct Policy::Rules {
   std::vector<Grant> grants;
-  // By the names of keys that grants give in full, and the grants that have a pattern among theirs;
-  // both ascending, so that merged they are in file order.
-  std::unordered_map<std::string, Indices, TextHash, std::equal_to<>> by_key;
-  Indices by_pattern;
+  KeyIndex allowing, denying;
   // By something that a grant's caller must have, so that 10,000 grants for others cost nothing.
-  std::unordered_map<uid_t, Indices> by_uid;
-  std::unordered_map<gid_t, Indices> by_gid;
+  // Those that allow alone.
+  std::unordered_map<std::int64_t, Indices> by_uid;
+  std::unordered_map<std::int64_t, Indices> by_gid;
   std::unordered_map<std::string, Indices> by_unit;
   Indices by_other;
 
   explicit Rules(std::vector<Grant> read) : grants(std::move(read)) {
     for (std::size_t i = 0; i < grants.size(); ++i) {
-      add_caller(i);
-      const auto& keys = grants[i].keys;
-      if (!std::ranges::all_of(keys, &Pattern::is_literal)) {
-        by_pattern.push_back(i);
-        continue;
-      }
-      for (const Pattern& key : keys) {
-        Indices& indices = by_key[key.text()];
-        if (indices.empty() || indices.back() != i) indices.push_back(i);
-      }
+      const bool denies = grants[i].effect == Effect::deny;
+      (denies ? denying : allowing).add(grants[i], i);
+      if (!denies) add_caller(i);
     }
   }
 
   void add_caller(std::size_t i) {
     const CallerRule& rule = grants[i].caller;
-    if (!rule.users.empty() || !rule.uids.empty()) {
-      for (const uid_t uid : rule.users.empty() ? rule.uids : rule.users) by_uid[uid].push_back(i);
-    } else if (!rule.groups.empty() || !rule.gids.empty()) {
-      for (const gid_t gid : rule.groups.empty() ? rule.gids : rule.groups)
-        by_gid[gid].push_back(i);
-    } else if (!rule.units.empty() && std::ranges::all_of(rule.units, &Pattern::is_literal)) {
-      for (const Pattern& unit : rule.units) by_unit[unit.text()].push_back(i);
+    const auto single = [](const Range& range) { return range.low == range.high; };
+    const auto& uids = rule.users.empty() ? rule.uids : rule.users;
+    const auto& gids = rule.groups.empty() ? rule.gids : rule.groups;
+    if (!uids.empty() && std::ranges::all_of(uids, single)) {
+      for (const Range& uid : uids) by_uid[uid.low].push_back(i);
+    } else if (!gids.empty() && std::ranges::all_of(gids, single)) {
+      for (const Range& gid : gids) by_gid[gid.low].push_back(i);
+    } else if (rule.unit && !rule.unit->is.empty() &&
+               std::ranges::all_of(rule.unit->is, &Wanted::literal)) {
+      for (const Wanted& unit : rule.unit->is) by_unit[*unit.literal()].push_back(i);
     } else {
       by_other.push_back(i);
     }
@@ -85,20 +71,10 @@ struct Policy::Rules {
                                [&](std::size_t i) { return may_admit(grants[i], caller); });
   }
 
-  // Calls visit(index) for each grant that names the key, in file order, until it returns true.
+  // Those that allow and name the key.
   template <class Visit>
-  void for_key(std::string_view key, Visit visit) const {
-    static const Indices kNone;
-    const auto found = by_key.find(key);
-    const Indices& exact = found == by_key.end() ? kNone : found->second;
-    auto a = exact.begin();
-    auto b = by_pattern.begin();
-    while (a != exact.end() || b != by_pattern.end()) {
-      const bool pattern = a == exact.end() || (b != by_pattern.end() && *b < *a);
-      const std::size_t index = pattern ? *b++ : *a++;
-      if (pattern && !names_key(grants[index], key)) continue;
-      if (visit(index)) return;
-    }
+  void for_key(const Question& question, KeyIndex::Of of, Visit visit) const {
+    allowing.visit(grants, question.key, question.caller, of, visit);
   }
 };
 
@@ -115,14 +91,33 @@ Policy::~Policy() = default;
 
 Decision Policy::decide(const Question& question) const {
   Decision decision;
-  rules_->for_key(question.key, [&](std::size_t index) {
-    if (!answers(rules_->grants[index], question)) return false;
+  const std::vector<Grant>& grants = rules_->grants;
+  rules_->for_key(question, KeyIndex::Of::caller, [&](std::size_t index) {
+    if (!answers(grants[index], question)) return false;
     decision.allowed = true;
     decision.grant = index;
     return true;
   });
-  if (!decision.allowed) decision.reason = reason(question);
+  if (!decision.allowed) {
+    decision.reason = reason(question);
+    return decision;
+  }
+  const Grant& allowing = grants[decision.grant];
+  rules_->denying.visit(
+      grants, question.key, question.caller, KeyIndex::Of::caller, [&](std::size_t index) {
+        if (!answers(grants[index], question, &allowing)) return false;
+        decision = {false, true, index, denial(grants[index], question, allowing)};
+        return true;
+      });
   return decision;
+}
+
+std::string Policy::denial(const Grant& grant, const Question& question, const Grant& allowing) {
+  std::string text = "\"" + grant.name + "\" (" + grant.where + ") denies it";
+  const std::vector<Finding> all = findings(grant, question, &allowing);
+  for (std::size_t i = 0; i < all.size() && i < kShownObjections; ++i)
+    text.append(i == 0 ? ": " : ", and ").append(all[i].text);
+  return text;
 }
 
 std::string Policy::reason(const Question& question) const {
@@ -132,7 +127,7 @@ std::string Policy::reason(const Question& question) const {
   };
   std::vector<Near> nearest;
   std::size_t count = 0;
-  rules_->for_key(question.key, [&](std::size_t index) {
+  rules_->for_key(question, KeyIndex::Of::all, [&](std::size_t index) {
     ++count;
     nearest.push_back({index, distance(rules_->grants[index], question)});
     std::ranges::stable_sort(nearest, {}, &Near::distance);
@@ -146,28 +141,58 @@ std::string Policy::reason(const Question& question) const {
   for (const Near& near : nearest) {
     const Grant& grant = rules_->grants[near.grant];
     text.append("; \"").append(grant.name).append("\" (").append(grant.where).append("): ");
-    const std::vector<std::string> all = objections(grant, question);
+    std::vector<Finding> all = findings(grant, question);
+    std::erase_if(all, &Finding::fits);
     for (std::size_t i = 0; i < all.size() && i < kShownObjections; ++i)
-      text.append(i == 0 ? "" : ", and ").append(all[i]);
+      text.append(i == 0 ? "" : ", and ").append(all[i].text);
     if (all.size() > kShownObjections)
       text.append(", and ").append(std::to_string(all.size() - kShownObjections)).append(" more");
   }
   return text;
 }
 
+std::vector<Explanation> Policy::explain(const Question& question) const {
+  const std::vector<Grant>& grants = rules_->grants;
+  std::vector<Explanation> all;
+  const Grant* allowing = nullptr;
+  const auto add = [&](std::size_t index) {
+    const Grant& grant = grants[index];
+    Explanation one{index, grant.effect == Effect::deny, false,
+                    findings(grant, question, allowing)};
+    one.takes_effect = std::ranges::all_of(one.findings, &Finding::fits);
+    if (one.takes_effect && !one.denies && allowing == nullptr) allowing = &grant;
+    all.push_back(std::move(one));
+    return false;
+  };
+  rules_->for_key(question, KeyIndex::Of::all, add);
+  rules_->denying.visit(grants, question.key, question.caller, KeyIndex::Of::all, add);
+  std::ranges::sort(all, {}, &Explanation::grant);
+  return all;
+}
+
 bool Policy::names(const Caller& caller, std::string_view key) const {
+  const std::vector<Grant>& grants = rules_->grants;
   bool found = false;
-  rules_->for_key(key, [&](std::size_t i) { return found = admits(rules_->grants[i], caller); });
+  rules_->allowing.visit(grants, key, caller, KeyIndex::Of::caller,
+                         [&](std::size_t i) { return found = admits(grants[i], caller); });
+  if (found)
+    rules_->denying.visit(grants, key, caller, KeyIndex::Of::caller, [&](std::size_t i) {
+      const Grant& grant = grants[i];
+      const bool denies_all = grant.facts.empty() && !grant.when && admits(grant, caller);
+      found = !denies_all;
+      return denies_all;
+    });
   return found;
 }
 
 bool Policy::may_name(const Caller& caller) const {
   const Rules& rules = *rules_;
-  return rules.any_admits(rules.by_uid, caller.uid, caller) ||
-         rules.any_admits(rules.by_gid, caller.gid, caller) ||
-         std::ranges::any_of(
-             caller.groups,
-             [&](gid_t gid) { return rules.any_admits(rules.by_gid, gid, caller); }) ||
+  return rules.any_admits(rules.by_uid, std::int64_t{caller.uid}, caller) ||
+         rules.any_admits(rules.by_gid, std::int64_t{caller.gid}, caller) ||
+         std::ranges::any_of(caller.groups,
+                             [&](gid_t gid) {
+                               return rules.any_admits(rules.by_gid, std::int64_t{gid}, caller);
+                             }) ||
          rules.any_admits(rules.by_unit, caller.unit, caller) ||
          rules.any_admits(rules.by_other, caller);
 }
@@ -175,7 +200,7 @@ bool Policy::may_name(const Caller& caller) const {
 std::vector<std::string> Policy::grants_of(const Caller& caller) const {
   std::vector<std::string> names;
   for (const Grant& grant : rules_->grants)
-    if (admits(grant, caller)) names.push_back(grant.name);
+    if (grant.effect == Effect::allow && admits(grant, caller)) names.push_back(grant.name);
   return names;
 }
 
@@ -185,8 +210,11 @@ std::size_t Policy::size() const {
 const std::string& Policy::grant_name(std::size_t i) const {
   return rules_->grants.at(i).name;
 }
-const std::optional<Rate>& Policy::rate(std::size_t i) const {
-  return rules_->grants.at(i).rate;
+const std::string& Policy::grant_place(std::size_t i) const {
+  return rules_->grants.at(i).where;
+}
+const Limits& Policy::limits(std::size_t i) const {
+  return rules_->grants.at(i).limits;
 }
 
 std::map<std::string, std::string> Policy::forced(std::size_t grant, const Caller& caller) const {
@@ -197,11 +225,19 @@ std::map<std::string, std::string> Policy::forced(std::size_t grant, const Calle
 }
 
 bool Policy::needs_process_identity() const {
-  return std::ranges::any_of(rules_->grants, [](const Grant& grant) {
-    const CallerRule& caller = grant.caller;
-    return !caller.units.empty() || !caller.user_units.empty() || !caller.exes.empty() ||
-           std::ranges::any_of(grant.filled_in, [](const std::string& name) {
-             return name == "unit" || name == "user_unit" || name == "exe";
+  const auto of_process = [](const std::string& name) {
+    return name == "unit" || name == "user_unit" || name == "exe";
+  };
+  const auto fills_in = [&](const std::vector<Wanted>& list) {
+    return std::ranges::any_of(list, [&](const Wanted& wanted) {
+      return std::ranges::any_of(wanted.attributes(), of_process);
+    });
+  };
+  return std::ranges::any_of(rules_->grants, [&](const Grant& grant) {
+    return grant.caller.unit || grant.caller.user_unit || grant.caller.exe ||
+           std::ranges::any_of(grant.filled_in, of_process) || fills_in(grant.keys) ||
+           std::ranges::any_of(grant.facts, [&](const FactRule& rule) {
+             return fills_in(rule.condition.is) || fills_in(rule.condition.is_not);
            });
   });
 }

@@ -17,11 +17,6 @@ namespace {
               log::escape(name.substr(0, 128)) + ": " + std::string(complaint));
 }
 
-struct Pair {
-  std::string name;
-  std::string value;
-};
-
 Pair pair_from(std::string_view text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string_view::npos || equals == 0) refuse(text, "has to be written name=value");
@@ -54,14 +49,21 @@ void become(Caller& caller, const Account& account) {
 }  // namespace
 
 Caller caller_from(std::string_view text) {
+  std::vector<Pair> attributes;
+  while (!text.empty()) {
+    const std::size_t comma = std::min(text.find(','), text.size());
+    attributes.push_back(pair_from(text.substr(0, comma)));
+    text.remove_prefix(std::min(comma + 1, text.size()));
+  }
+  return caller_from(attributes);
+}
+
+Caller caller_from(const std::vector<Pair>& attributes) {
   Caller caller;
   caller.uid = caller.gid = UINT32_MAX;  // nobody, until it is said
   std::optional<gid_t> gid;
   std::vector<std::string> given;
-  while (!text.empty()) {
-    const std::size_t comma = std::min(text.find(','), text.size());
-    const Pair pair = pair_from(text.substr(0, comma));
-    text.remove_prefix(std::min(comma + 1, text.size()));
+  for (const Pair& pair : attributes) {
     const auto& [name, value] = pair;
     if (value.empty()) refuse(name, "is empty: leave it out");
     if (name != "group" && std::ranges::find(given, name) != given.end())
@@ -111,10 +113,13 @@ Asked asked_from(const std::vector<std::string>& arguments) {
       asked.skew = seconds_from(pair);
     } else if (pair.name == "ttl") {
       asked.ttl = seconds_from(pair);
+    } else if (pair.name == "at") {
+      asked.at = from_rfc3339(pair.value);
+      if (!asked.at) refuse(pair.name, "has to be a time, such as at=2026-01-05T09:00:00Z");
     } else {
       pair.name = fact_name(pair.name);
       if (!fact_kind(pair.name) || pair.name.ends_with(".*"))
-        refuse(pair.name, "is not a fact; there are " + std::string(fact_names()) + ", skew, ttl");
+        refuse(pair.name, "is not a fact; there are " + std::string(fact_names()) + ", skew, at");
       asked.facts.add(std::move(pair.name), std::move(pair.value));
     }
   }

@@ -1,4 +1,4 @@
-// A question in the words of a command line, for `holdfast policy check`.
+// A question in the words of people, for `holdfast policy check` and `holdfast policy test`.
 #pragma once
 
 #include <chrono>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "daemon/base/caller.h"
+#include "daemon/base/clock.h"
 #include "daemon/base/facts.h"
 
 namespace holdfast::policy {
@@ -17,13 +18,21 @@ namespace holdfast::policy {
 // would show them. Throws Error{invalid_request} that says what is wrong.
 Caller caller_from(std::string_view text);
 
+struct Pair {
+  std::string name;
+  std::string value;
+};
+Caller caller_from(const std::vector<Pair>& attributes);
+
 struct Asked {
   Facts facts;
   std::chrono::seconds skew{0};
   std::optional<std::chrono::seconds> ttl{};
+  std::optional<SystemTime> at{};
 };
 
-// "path=/invoices/1", each "name=value"; besides facts "skew=10m" and "ttl=5m". Throws
+// "path=/invoices/1", each "name=value"; besides facts "skew=10m", "ttl=5m"
+// and "at=2026-01-05T09:00:00Z". Throws
 // Error{invalid_request} for a name that no format has.
 Asked asked_from(const std::vector<std::string>& arguments);
 

@@ -12,61 +12,31 @@
 #include "daemon/config/table.h"
 #include "daemon/policy/accounts.h"
 #include "daemon/policy/grant.h"
+#include "daemon/policy/past.h"
 #include "daemon/policy/quote.h"
 
 namespace holdfast::policy {
 namespace {
 
 constexpr std::size_t kMaxText = 1 << 16;
-constexpr std::int64_t kMaxSeconds = 1'000'000'000'000;
 constexpr std::string_view kWider =
     "  # wider than the request: '*' has no escape, and long or empty values no literal\n";
 
-struct Refused {
-  std::string id, time, operation, key, reason;
-  Caller caller;
-  Facts facts;
-  std::int64_t skew = 0;
-  std::optional<std::int64_t> ttl;
-};
-
-Refused read_request(const json::object& request) {
+PastRequest read_refused(const json::object& request) {
   Fields fields(request);
-  Refused refused;
-  refused.id = fields.text("request_id", kMaxText);
+  const std::string id = quote(fields.text("request_id", kMaxText));
   const std::string decision = fields.text("decision", kMaxText);
   const std::string code = fields.optional_text("code", kMaxText).value_or("");
   if (decision != "deny" || code != "not_permitted")
     throw Error(ErrorKind::conflict,
-                "request " + quote(refused.id) + " did not lack a grant (decision " +
-                    quote(decision) + ", code " + quote(code) + ")" +
-                    (code == "limit_exceeded" ? ": raise limits.rate of its grant" : ""));
-  refused.time = fields.optional_text("time", kMaxText).value_or("");
-  refused.operation = fields.optional_text("operation", kMaxText).value_or("");
-  refused.reason = fields.optional_text("reason", kMaxText).value_or("");
-  refused.key = fields.text("key", kMaxText);
-  if (!config::is_name(refused.key)) fields.fail("key", "is no name that a key can have");
-  refused.skew = fields.optional_integer("skew_seconds", 0, kMaxSeconds).value_or(0);
-  refused.ttl = fields.optional_integer("ttl_seconds", 0, kMaxSeconds);
-
-  const json::value* caller = fields.optional_value("caller");
-  if (caller == nullptr || !caller->is_object()) fields.fail("caller", "has to be an object");
-  Fields who(caller->get_object(), "caller");
-  const auto uid = who.optional_integer("uid", 0, UINT32_MAX - 1);
-  if (!uid) who.fail("uid", "is required");
-  refused.caller.uid = static_cast<uid_t>(*uid);
-  refused.caller.user = who.optional_text("user", kMaxText).value_or("");
-  refused.caller.unit = who.optional_text("unit", kMaxText).value_or("");
-
-  const json::value* facts = fields.optional_value("facts");
-  if (facts == nullptr || !facts->is_array()) fields.fail("facts", "has to be a list of pairs");
-  for (const json::value& fact : facts->get_array()) {
-    if (!fact.is_array() || fact.get_array().size() != 2 || !fact.get_array()[0].is_string() ||
-        !fact.get_array()[1].is_string())
-      fields.fail("facts", "has to be a list of pairs of strings");
-    refused.facts.add(std::string(fact.get_array()[0].get_string()),
-                      std::string(fact.get_array()[1].get_string()));
-  }
+                "request " + id + " did not lack a grant (decision " + quote(decision) + ", code " +
+                    quote(code) + ")" +
+                    (code == "limit_exceeded" ? ": raise the limits of its grant" : ""));
+  PastRequest refused = read_past_request(request);
+  if (!refused.grant.empty())
+    throw Error(ErrorKind::conflict,
+                "request " + id + " was denied by the grant " + quote(refused.grant) +
+                    ", which wins over every one that allows: narrow that one");
   return refused;
 }
 
@@ -81,8 +51,10 @@ Literal literal(std::string_view value, bool may_be_empty) {
   constexpr std::size_t kMaxQuoted = config::kMaxLineBytes / 2;
   if (value.empty() && !may_be_empty) return {"**", true};
   Literal made;
-  for (const char c : value)
-    if (c != '*' || !made.pattern.ends_with("**")) made.pattern.push_back(c);
+  for (const char c : value) {
+    if (c == '*' && made.pattern.ends_with("**")) continue;
+    made.pattern.append(c == '{' || c == '}' ? 2 : 1, c);
+  }
   made.wider = value.find('*') != std::string_view::npos;
   if (made.pattern.size() <= kMaxPatternBytes && quote(made.pattern).size() <= kMaxQuoted)
     return made;
@@ -90,10 +62,10 @@ Literal literal(std::string_view value, bool may_be_empty) {
   // As many whole characters as fit, then the stars for what went.
   made.wider = true;
   std::size_t kept = 0, quoted = 0;
-  while (kept < made.pattern.size()) {
-    std::size_t end = kept + 1;
-    while (end < made.pattern.size() &&
-           (static_cast<unsigned char>(made.pattern[end]) & 0xC0) == 0x80)
+  for (;;) {  // ends: the whole does not fit
+    const bool brace = made.pattern[kept] == '{' || made.pattern[kept] == '}';
+    std::size_t end = kept + (brace ? 2 : 1);
+    while ((static_cast<unsigned char>(made.pattern[end]) & 0xC0) == 0x80)
       ++end;  // RFC 3629 §3: a byte that continues a character
     quoted += quote(std::string_view(made.pattern).substr(kept, end - kept)).size();
     if (end + 2 > kMaxPatternBytes || quoted > kMaxQuoted) break;
@@ -121,7 +93,7 @@ std::string caller_table(const Caller& caller) {
                                       : "{ " + user + " }";
 }
 
-std::string grant_name(const Refused& refused) {
+std::string grant_name(const PastRequest& refused) {
   const Caller& caller = refused.caller;
   std::string name = refused.key + "-";
   if (is_lasting_unit(caller.unit))
@@ -138,7 +110,7 @@ std::string grant_name(const Refused& refused) {
 
 bool is_bound(const Fact& fact) {
   const auto kind = fact_kind(fact.name);
-  if (!kind) return false;
+  if (!kind || fact.name == "ttl") return false;  // of which requests have a field
   if (fact.name == "payload") return fact.value != "signed";
   return kind->closed || fact.name.find('.') == std::string::npos;
 }
@@ -206,7 +178,7 @@ void append_facts(std::string& text, const Facts& facts) {
       case FactForm::patterns:
         text += pattern_rule(name, values);
         break;
-      case FactForm::maximum:
+      case FactForm::number:
         text += maximum_rule(name, values);
         break;
       case FactForm::permission:
@@ -226,7 +198,7 @@ std::string duration(std::int64_t seconds) {
 }  // namespace
 
 std::string suggest(const json::object& request) {
-  const Refused refused = read_request(request);
+  const PastRequest refused = read_refused(request);
   std::string text;
   append_comment(text, "Request " + quote(refused.id) + " of " + quote(refused.time) + ", " +
                            quote(refused.operation) + ", was refused: " + quote(refused.reason));

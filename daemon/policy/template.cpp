@@ -14,32 +14,55 @@ constexpr std::array<std::string_view, 7> kAttributes{"user",      "uid", "gid",
 }  // namespace
 
 Template::Template(std::string_view text) {
+  std::string plain;
+  const auto end_plain = [&] {
+    if (!plain.empty()) parts_.push_back({false, std::move(plain)});
+    plain.clear();
+  };
   while (!text.empty()) {
     const std::size_t brace = std::min(text.find_first_of("{}"), text.size());
-    if (brace > 0) parts_.push_back({false, std::string(text.substr(0, brace))});
+    plain.append(text.substr(0, brace));
     text.remove_prefix(brace);
     if (text.empty()) break;
+    if (text.starts_with("{{") || text.starts_with("}}")) {
+      plain.push_back(text.front());
+      text.remove_prefix(2);
+      continue;
+    }
     const std::size_t end = text.find('}');
     const std::string_view name =
         text.front() == '{' && end != std::string_view::npos ? text.substr(1, end - 1) : "";
     if (std::ranges::find(kAttributes, name) == kAttributes.end())
       throw Error(ErrorKind::invalid_request,
-                  "may have braces only as {user} {uid} {gid} {unit} {user_unit} {exe} {label}");
+                  "may have braces only as {user} {uid} {gid} {unit} {user_unit} {exe} {label}; a "
+                  "brace itself is written twice");
+    end_plain();
     parts_.push_back({true, std::string(name)});
     text.remove_prefix(end + 1);
   }
+  end_plain();
 }
 
 std::string Template::fill(const Caller& caller) const {
   std::string text;
-  for (const Part& part : parts_) text += part.attribute ? caller.attribute(part.text) : part.text;
+  for (const Piece& part : parts_) text += part.filled_in ? caller.attribute(part.text) : part.text;
   return text;
+}
+
+std::optional<std::vector<Piece>> Template::pieces(const Caller& caller) const {
+  std::vector<Piece> filled = parts_;
+  for (Piece& piece : filled) {
+    if (!piece.filled_in) continue;
+    piece.text = caller.attribute(piece.text);
+    if (piece.text.empty()) return std::nullopt;
+  }
+  return filled;
 }
 
 std::vector<std::string> Template::attributes() const {
   std::vector<std::string> names;
-  for (const Part& part : parts_)
-    if (part.attribute) names.push_back(part.text);
+  for (const Piece& part : parts_)
+    if (part.filled_in) names.push_back(part.text);
   return names;
 }
 

@@ -3,23 +3,46 @@
 namespace holdfast::policy {
 
 std::optional<FactKind> fact_kind(std::string_view name) {
-  for (const std::string_view plain : {"service", "region", "method", "bucket", "action", "payload",
-                                       "mode", "algorithm", "subject"})
+  using enum Protocol;
+  for (const std::string_view plain : {"service", "region", "method", "bucket", "payload", "mode"})
     if (name == plain) return FactKind{};
   if (name == "path") return FactKind{.pattern = PatternKind::path};
   if (name == "host") return FactKind{.pattern = PatternKind::host};
-  if (name == "audience" || name == "issuer") return FactKind{.pattern = PatternKind::uri};
-  if (name == "expires_in") return FactKind{.form = FactForm::maximum};
-  if (name == "typ") return FactKind{.closed = true};
+  if (name == "action") return FactKind{.optional = true};
+  if (name == "algorithm") return FactKind{.protocol = any};
+  if (name == "audience") return FactKind{.pattern = PatternKind::uri, .protocol = token};
+  if (name == "issuer")
+    return FactKind{.pattern = PatternKind::uri, .protocol = token, .optional = true};
+  if (name == "subject") return FactKind{.protocol = token, .optional = true};
+  if (name == "ttl") return FactKind{.form = FactForm::number, .protocol = token};
+  if (name == "expires_in") return FactKind{.form = FactForm::number, .optional = true};
+  if (name == "typ") return FactKind{.closed = true, .protocol = token, .optional = true};
   if (name == "signing_options" || name == "encoded_path")
-    return FactKind{.form = FactForm::permission, .closed = true};
+    return FactKind{.form = FactForm::permission, .closed = true, .optional = true};
   // S3 then reads from a place that neither path nor bucket shows: its value is a path itself.
   if (name == "header.x-amz-copy-source")
-    return FactKind{.pattern = PatternKind::path, .closed = true};
+    return FactKind{.pattern = PatternKind::path, .closed = true, .optional = true};
   for (const std::string_view prefix : {"query.", "header.", "claim."})
-    if (name.starts_with(prefix) && (name.size() > prefix.size() || prefix == "query."))
-      return FactKind{.closed = prefix == "claim."};
+    if (name.starts_with(prefix) && (name.size() > prefix.size() || prefix == "query.")) {
+      const bool claim = prefix == "claim.";
+      return FactKind{.closed = claim, .protocol = claim ? token : sigv4, .optional = true};
+    }
   return std::nullopt;
+}
+
+bool is_surely_absent(std::string_view name, const Facts& facts, bool has_ttl) {
+  const FactKind kind = fact_kind(name).value_or(FactKind{});
+  if (kind.optional) return true;
+  std::optional<Protocol> asked;
+  if (has_ttl) asked = Protocol::token;
+  for (const Fact& fact : facts.all())
+    if (const auto of = fact_kind(fact.name); of && (!asked || of->protocol != Protocol::any))
+      asked = of->protocol;
+  if (!asked) return false;
+  if (kind.protocol == Protocol::any) return *asked == Protocol::sigv4;
+  if (kind.protocol != *asked) return true;
+  const std::string* service = facts.find("service");
+  return name == "bucket" && service != nullptr && !service->starts_with("s3");
 }
 
 std::string fact_name(std::string_view text) {
@@ -34,7 +57,7 @@ std::string_view fact_names() {
   return "service, region, method, host, path, bucket, query.NAME, header.NAME, action, payload, "
          "mode, "
          "expires_in, signing_options, encoded_path, algorithm, audience, issuer, subject, typ, "
-         "claim.NAME";
+         "ttl, claim.NAME";
 }
 
 }  // namespace holdfast::policy

@@ -207,11 +207,11 @@ json::object request_document(const std::string& request_id, const json::object&
       {"request_id", request_id},  {"audit_seq", record.at("seq")},
       {"time", record.at("time")}, {"operation", record.at("operation")},
       {"key", record.at("key")},   {"decision", !allowed ? "deny" : done ? "allow" : "error"},
-      {"code", record.at("code")}};
+      {"code", record.at("code")}, {"policy_digest", record.at("policy_digest")}};
   const json::value* details = record.if_contains("details");
   if (details != nullptr)  // not yet pruned
     for (const char* name :
-         {"reason", "grant", "caller", "facts", "skew_seconds", "ttl_seconds", "jti"})
+         {"reason", "grant", "caller", "facts", "facts_cut", "skew_seconds", "ttl_seconds", "jti"})
       if (const json::value* value = details->as_object().if_contains(name))
         document[name] = *value;
   return document;

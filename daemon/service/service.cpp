@@ -52,7 +52,7 @@ boost::asio::awaitable<void> reload(Service& service) {
   });
   log::show(log::level_from(log_level));
   service.policy = std::move(fresh);
-  service.limiter = policy::Limiter(*service.policy);
+  service.limiter.adopt(*service.policy);
   log::info("policy_loaded", {{"digest", service.policy->digest()},
                               {"grants", std::to_string(service.policy->size())}});
 }

@@ -1,4 +1,4 @@
-#include "daemon/policy/policy.h"
+#include "sdk/cli/policy.h"
 
 #include <toml++/toml.h>
 
@@ -21,13 +21,6 @@ struct PolicyOptions {
   std::vector<std::string> facts;
 };
 
-std::vector<policy::Source> read_sources(const std::string& option) {
-  std::vector<policy::Source> sources;
-  for (config::File& file : config::read_files(configuration_path(option)))
-    sources.push_back({std::move(file.name), std::move(file.text)});
-  return sources;
-}
-
 // What is wrong in a question is the asker's usage, not the policy's.
 template <class Read>
 auto as_usage(Read read) {
@@ -43,9 +36,11 @@ void check(const PolicyOptions& options, Context& context) {
   const policy::Asked asked = as_usage([&] { return policy::asked_from(options.facts); });
   const auto policy = policy::Policy::load(read_sources(options.config));
   const policy::Decision decision =
-      policy->decide({caller, options.key, asked.facts, asked.skew, asked.ttl});
+      policy->decide({caller, options.key, asked.facts, asked.skew, asked.ttl,
+                      asked.at.value_or(std::chrono::system_clock::now())});
   if (!decision.allowed) context.exit_code = static_cast<int>(Exit::refused);
-  const std::string grant = decision.allowed ? policy->grant_name(decision.grant) : "";
+  const bool by_a_grant = decision.allowed || decision.denied;
+  const std::string grant = by_a_grant ? policy->grant_name(decision.grant) : "";
   if (context.json)
     return print(json::serialize(json::object{{"allowed", decision.allowed},
                                               {"grant", grant},
@@ -105,7 +100,7 @@ void show(const PolicyOptions& options, const Context& context) {
   for (const json::value& entry : grants) {
     const json::object& grant = entry.as_object();
     print(field(grant, "name") + "  (" + field(grant, "where") + ")");
-    for (const char* name : {"key", "caller", "facts", "limits", "set"})
+    for (const char* name : {"effect", "key", "caller", "facts", "when", "limits", "set"})
       if (const json::value* value = grant.if_contains(name))
         print("  " + std::string(name) + std::string(8 - std::string_view(name).size(), ' ') +
               table_text(*value));
@@ -138,18 +133,25 @@ void suggest(const PolicyOptions& options, const Context& context) {
        "/" + key + ".toml, then: holdfast reload");
 }
 
-void add_config(CLI::App& command, PolicyOptions& options) {
+}  // namespace
+
+std::vector<policy::Source> read_sources(const std::string& option) {
+  std::vector<policy::Source> sources;
+  for (config::File& file : config::read_files(configuration_path(option)))
+    sources.push_back({std::move(file.name), std::move(file.text)});
+  return sources;
+}
+
+void add_config_option(CLI::App& command, std::string& option) {
   command
-      .add_option("--config", options.config,
+      .add_option("--config", option,
                   "Configuration (default: $HOLDFAST_CONFIG, then /etc/holdfast/holdfast.toml)")
       ->type_name("PATH");
 }
 
-}  // namespace
-
 void add_policy_commands(CLI::App& app, Context& context) {
-  CLI::App* group =
-      app.add_subcommand("policy", "Ask, show and extend who may sign what")->require_subcommand(1);
+  CLI::App* group = app.add_subcommand("policy", "Ask, explain, test and extend who may sign what")
+                        ->require_subcommand(1);
   group->footer(
       "A grant, in /etc/holdfast/policy.d/orders.toml:\n"
       "  [[grant]]\n  name = \"orders-s3\"\n  key = \"orders-aws\"\n"
@@ -173,8 +175,8 @@ void add_policy_commands(CLI::App& app, Context& context) {
   check_command->add_option("--key", options->key, "Key")->required()->type_name("K");
   check_command->add_option(
       "FACT", options->facts,
-      "Fact of the request, name=value, or skew=10m, ttl=5m; may be repeated");
-  add_config(*check_command, *options);
+      "Fact of the request, name=value, or skew=10m, ttl=5m, at=TIME; may be repeated");
+  add_config_option(*check_command, options->config);
   check_command->footer(
       "Examples:\n  holdfast policy check --as uid=1001,unit=orders.service --key orders-aws \\\n"
       "      service=s3 method=GET bucket=orders-eu path=/invoices/7.pdf\n"
@@ -182,9 +184,13 @@ void add_policy_commands(CLI::App& app, Context& context) {
       "      audience=https://api.example.com ttl=5m typ=at+jwt claim.role=reader");
   check_command->callback([options, &context] { check(*options, context); });
 
+  add_policy_explain_command(*group, context);
+  add_policy_test_command(*group, context);
+  add_policy_lint_command(*group, context);
+
   CLI::App* show_command = group->add_subcommand(
       "show", "The grants of the configuration, and whether they are in force");
-  add_config(*show_command, *options);
+  add_config_option(*show_command, options->config);
   show_command->footer("Example:\n  holdfast policy show");
   show_command->callback([options, &context] { show(*options, context); });
 
@@ -192,7 +198,7 @@ void add_policy_commands(CLI::App& app, Context& context) {
       group->add_subcommand("suggest", "The grant that a refused request would have needed");
   suggest_command->add_option("REQUEST_ID", options->request_id, "As the refusal named it")
       ->required();
-  add_config(*suggest_command, *options);
+  add_config_option(*suggest_command, options->config);
   suggest_command->footer(
       "Example:\n  holdfast policy suggest 4f0c… >> /etc/holdfast/policy.d/orders.toml && holdfast "
       "reload");

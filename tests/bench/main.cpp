@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "daemon/base/error.h"
+#include "tests/bench/decide.h"
 #include "tests/bench/direct.h"
 #include "tests/bench/http.h"
 #include "tests/bench/raw.h"
@@ -69,11 +70,18 @@ int main(int argc, char** argv) {
   token->add_option("--threads", loop.threads, "of each process");
   token->add_option("--processes", loop.processes, "each with the module loaded for itself");
 
+  std::size_t grants = 10'000, keys = 1000;
+  auto* decisions = app.add_subcommand("decide", "Policy's decisions in a loop")->fallthrough();
+  decisions->add_option("--grants", grants);
+  decisions->add_option("--keys", keys);
+
   CLI11_PARSE(app, argc, argv);
   try {
     Samples samples;
     if (*raw) {
       samples = ping_pong(request, reply, processes, seconds, own, others);
+    } else if (*decisions) {
+      samples = decide(grants, keys, seconds, own);
     } else if (*direct) {
       samples = sign_directly(tcti, seconds, own);
     } else if (*token) {

@@ -196,6 +196,12 @@ def durable(bench):
     return report
 
 
+def decisions(bench):
+    """Policy alone: ten grants and a deny for each key; one key, and 1,000."""
+    return {f"{grants} grants, {keys} keys": tool("decide", "--grants", str(grants), "--keys", str(keys), seconds=bench.seconds, processor=0)
+            for grants, keys in ((10, 1), (10_000, 1000))}  # fmt: skip
+
+
 def starts(bench, times=5):
     """From the start of holdfastd to its first signature, in milliseconds."""
     taken = []

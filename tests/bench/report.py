@@ -145,6 +145,9 @@ def aims(figures):
         lines.append(_aim('`durability = "fsync"`, 32 clients: ≥ 5,000/s or ≥ 10 × single fsyncs', f"{rate:,.0f} = {rate / alone:.1f} × {alone:,.0f}", rate >= 5000 or rate >= 10 * alone))
     if "hsm" in figures:
         lines += _hsm_aims(figures["hsm"])
+    if "decisions" in figures:
+        p50 = figures["decisions"]["10000 grants, 1000 keys"]["p50_us"]
+        lines.append(_aim("policy of 10,000 grants for 1,000 keys decides in ≤ 5 µs", p50, p50 <= 5))
     if "starts" in figures:
         lines.append(_aim("start to first signature ≤ 300 ms", figures["starts"]["median_ms"], figures["starts"]["median_ms"] <= 300))
     if "growth" in figures:

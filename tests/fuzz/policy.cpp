@@ -79,9 +79,21 @@ std::vector<Asked> questions() {
   return asked;
 }
 
+bool denies(const Policy& policy, const Asked& asked) {
+  return policy
+      .decide({asked.caller, asked.key, asked.facts, std::chrono::seconds(1), asked.ttl, {}})
+      .denied;
+}
+
 bool allows(const Policy& policy, const Asked& asked) {
-  const Question question{asked.caller, asked.key, asked.facts, std::chrono::seconds(1), asked.ttl};
+  const Question question{asked.caller, asked.key, asked.facts, std::chrono::seconds(1),
+                          asked.ttl,    {}};
   const policy::Decision decision = policy.decide(question);
+  bool allowing = false, denying = false;
+  for (const policy::Explanation& one : policy.explain(question))
+    (one.denies ? denying : allowing) |= one.takes_effect;
+  check(decision.allowed == (allowing && !denying) && decision.denied == (allowing && denying),
+        "what is explained is what is decided");
   if (!decision.allowed) {
     check(!decision.reason.empty(), "a refusal has a reason");
     return false;
@@ -141,8 +153,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const Asked& one : asked) {
     const bool allowed = allows(*policy, one);
     if (both)
-      check(allows(*both, one) == (allowed || allows(*other, one)),
-            "a grant allows what it allows alone");
+      check(allows(*both, one) == (allowed || allows(*other, one)) || denies(*both, one),
+            "a grant allows what it allows alone, unless another denies it");
   }
   return 0;
 }

@@ -113,8 +113,8 @@ TEST(Config, NamesFileLineAndRemedyOfEachFault) {
     const char* where;
     const char* remedy;
   } faults[] = {
-      {"[demon]\n",
-       "/etc/h.toml:1: ", "demon is not known here; known: grant, daemon, audit, limits, device"},
+      {"[demon]\n", "/etc/h.toml:1: ",
+       "demon is not known here; known: grant, include, daemon, audit, limits, device"},
       {"\nlog_level = \"info\"\n", "/etc/h.toml:2: ", "is not known here"},
       {"[daemon]\nstate_dri = \"/x\"\n", "/etc/h.toml:2: ", "daemon: state_dri is not known here"},
       {"[daemon]\nstate_dir = 1\n", "/etc/h.toml:2: ", "has to be a string"},
@@ -383,6 +383,86 @@ TEST_F(ConfigFiles, AreRefusedWhereTheyBelongToAnotherUser) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can give a file away";
   ASSERT_EQ(chown(path.c_str(), 12345, 12345), 0);
   EXPECT_THAT(ownership_complaint(), HasSubstr("chown root " + path));
+}
+
+std::string read_complaint(const std::string& path) {
+  try {
+    read_files(path);
+    return "";
+  } catch (const Error& error) {
+    return error.detail();
+  }
+}
+
+TEST_F(ConfigFiles, IncludedOnesAreReadBehindTheOneThatNamesThem) {
+  write("holdfast.toml", "include = [\"a.toml\", \"teams/b.toml\"]\n");
+  write("a.toml", "# a: include\n");
+  write("teams/b.toml", "include = \"c.toml\"\n");
+  write("teams/c.toml", "# c\n");
+  write("policy.d/10.toml", "include = \"" + folder + "/d.toml\"\n");
+  write("d.toml", "# d\n");
+  std::vector<std::string> names;
+  for (const File& file : read_files(path)) names.push_back(file.name.substr(folder.size()));
+  EXPECT_EQ(names, (std::vector<std::string>{"/holdfast.toml", "/a.toml", "/teams/b.toml",
+                                             "/teams/c.toml", "/policy.d/10.toml", "/d.toml"}));
+  EXPECT_EQ(parse(read_files(path)).path, path);
+  EXPECT_EQ(ownership_complaint(), "");
+}
+
+TEST_F(ConfigFiles, IncludedOnesCountOnceAndAreBounded) {
+  const auto with = [&](const std::string& include) {
+    write("holdfast.toml", "include = " + include + "\n");
+    return read_complaint(path);
+  };
+  write("a.toml", "include = \"b.toml\"\n");
+  write("b.toml", "include = \"a.toml\"\n");
+  EXPECT_THAT(with("\"a.toml\""), HasSubstr("b.toml:1: include names"));
+  EXPECT_THAT(with("\"a.toml\""), HasSubstr("is read already"));
+  EXPECT_THAT(with("\"holdfast.toml\""), HasSubstr("is read already"));
+  EXPECT_THAT(with("[\"c.toml\", \"./c.toml\"]"), HasSubstr("is no file"));
+  EXPECT_THAT(with("\"../a.toml\""), HasSubstr("is not below"));
+  EXPECT_THAT(with("\"/etc/passwd\""), HasSubstr("is not below"));
+  EXPECT_THAT(with("\"teams\""), HasSubstr("is no file"));
+  EXPECT_THAT(with("\"\""), HasSubstr("has to name files"));
+  EXPECT_THAT(with("\"a\\u0000.toml\""), HasSubstr("has to name files"));
+  EXPECT_THAT(with("3"), HasSubstr("string in quotes"));
+  EXPECT_THAT(with("\"" + std::string(3000, 'x') + "\""), HasSubstr("is no file"));
+  ASSERT_EQ(symlink("/etc", (folder + "/out").c_str()), 0);
+  EXPECT_THAT(with("\"out/passwd\""), HasSubstr("is not below"));
+  ASSERT_EQ(symlink("loop", (folder + "/loop").c_str()), 0);
+  EXPECT_THAT(with("\"loop\""), HasSubstr("is no file"));
+
+  for (int i = 1; i <= 9; ++i)
+    write("deep/" + std::to_string(i) + ".toml",
+          i == 9 ? "# the end\n" : "include = \"" + std::to_string(i + 1) + ".toml\"\n");
+  EXPECT_THAT(with("\"deep/1.toml\""), HasSubstr("more than 8 files"));
+  EXPECT_EQ(with("\"deep/2.toml\""), "");
+
+  std::string list = "[\n";
+  for (int i = 0; i <= 1000; ++i) {
+    write("many/" + std::to_string(i) + ".toml", "");
+    list += "\"many/" + std::to_string(i) + ".toml\",\n";
+  }
+  EXPECT_THAT(with(list + "]"), HasSubstr("one of more than 1000"));
+}
+
+TEST_F(ConfigFiles, IncludedOnesAreRefusedWhereOthersCanWrite) {
+  write("holdfast.toml", "include = \"x/y/a.toml\"\n");
+  write("x/y/a.toml", "");
+  EXPECT_EQ(ownership_complaint(), "");
+  for (const std::string& name : {folder + "/x", folder + "/x/y", folder + "/x/y/a.toml"}) {
+    struct stat before {};
+    ASSERT_EQ(stat(name.c_str(), &before), 0);
+    ASSERT_EQ(chmod(name.c_str(), (before.st_mode & 07777) | S_IWGRP), 0);
+    EXPECT_THAT(ownership_complaint(), HasSubstr("chmod go-w " + name));
+    ASSERT_EQ(chmod(name.c_str(), before.st_mode & 07777), 0);
+  }
+}
+
+TEST(Config, OtherFilesHoldOnlyGrantsAndIncludes) {
+  EXPECT_NO_THROW(parse({{"/a.toml", ""}, {"/b.toml", "include = \"c.toml\"\n"}}));
+  EXPECT_THROW(parse({{"/a.toml", ""}, {"/b.toml", "[daemon]\n"}}), Error);
+  EXPECT_THROW(parse({{"/a.toml", "include = 1\n"}}), Error);
 }
 
 }  // namespace

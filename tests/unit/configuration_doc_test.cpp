@@ -1,4 +1,4 @@
-// docs/configuration.md promises that each of its examples loads; docs/hsm.md has some too.
+// docs/configuration.md promises that each of its examples loads; docs/hsm.md and docs/policy.md have some too.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -46,7 +46,7 @@ TEST(ConfigurationReference, EveryExampleLoads) {
   const char* source = std::getenv("HOLDFAST_SOURCE_DIR");
   ASSERT_NE(source, nullptr) << "run this through ctest, which sets HOLDFAST_SOURCE_DIR";
   std::size_t loaded = 0;
-  for (const std::string page : {"/docs/configuration.md", "/docs/hsm.md"}) {
+  for (const std::string page : {"/docs/configuration.md", "/docs/hsm.md", "/docs/policy.md"}) {
     for (const Block& block : toml_blocks(read_file(source + page, 1 << 20))) {
       const std::string name = page + " from line " + std::to_string(block.line);
       ++loaded;

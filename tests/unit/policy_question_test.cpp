@@ -63,5 +63,12 @@ TEST(QuestionFacts, RefusesNamesThatNoFormatHas) {
     EXPECT_THROW(asked_from({text}), Error) << text;
 }
 
+TEST(QuestionFacts, ReadsTheTime) {
+  EXPECT_EQ(asked_from({"at=2026-01-05T09:00:00Z"}).at, from_rfc3339("2026-01-05T09:00:00Z"));
+  EXPECT_FALSE(asked_from({"service=s3"}).at);
+  for (const char* bad : {"at=", "at=now", "at=2026-01-05"})
+    EXPECT_THROW(asked_from({bad}), Error) << bad;
+}
+
 }  // namespace
 }  // namespace holdfast::policy

@@ -192,7 +192,7 @@ TEST(Suggest, RefusesRequestsThatLackedNoGrant) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::conflict);
-    EXPECT_THAT(error.detail(), HasSubstr("raise limits.rate"));
+    EXPECT_THAT(error.detail(), HasSubstr("raise the limits of its grant"));
   }
 }
 
