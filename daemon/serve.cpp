@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "daemon/base/log.h"
+#include "daemon/service/recording.h"
 
 namespace holdfast {
 namespace {
@@ -41,18 +42,6 @@ bool still_signs(const Catalogue::Entry& key, const KeyVersion& used) {
          at->state != VersionState::retired;
 }
 
-// In a flood of refusals only a part gets records of their own. Names of keys that don't exist are the caller's
-// invention, without end, and count as one.
-bool is_counted(Service& service, const audit::Record& record, const Caller& caller,
-                const Catalogue::Entry& key) {
-  const bool scarce = service.audit->is_scarce();
-  const auto now = service.clock.steady();
-  if (key) return !service.denials.in_full(record, caller.account, scarce, now);
-  audit::Record nameless = record;
-  nameless.key.clear();
-  return !service.denials.in_full(nameless, caller.account, scarce, now);
-}
-
 }  // namespace
 
 boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& caller,
@@ -63,17 +52,10 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
   const Catalogue::Entry key = service.catalogue.find(key_of(intent));
   if (key) settle(intent, *key);
 
-  audit::Record record;
-  record.time = service.clock.now();
-  record.operation = name_of(operation);
-  record.key = key_of(intent);
-  record.uid = caller.uid;
-  record.policy_digest = service.policy->digest();
+  audit::Record record = record_of(service, caller, name_of(operation), key_of(intent), request_id);
   record.details.facts = take_facts(intent);
   record.details.skew = skew_of(intent);
   record.details.ttl = ttl_of(intent);
-  record.details.caller = caller;
-  record.details.request_id = request_id;
 
   json::object reply;
   std::optional<Error> refusal;
@@ -134,16 +116,10 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
   }
 
   // audit: the record before the reply. No record, no signature.
-  auto& answered = service.answered[{record.operation, record.code}];
-  if (refusal && is_counted(service, record, caller, key)) {
-    ++answered;
-    co_return socket::problem(*refusal, request_id, retry_after);
-  }
-  const std::uint64_t sequence = co_await service.audit->write(std::move(record));
-  ++answered;
-  service.recent.add(request_id, sequence);
+  const auto sequence =
+      co_await put_on_record(service, std::move(record), refusal.has_value(), key);
   if (refusal) co_return socket::problem(*refusal, request_id, retry_after, sequence);
-  reply["audit_seq"] = sequence;
+  reply["audit_seq"] = *sequence;
   socket::Response response;
   response.body = json::serialize(reply);
   co_return response;

@@ -8,6 +8,7 @@
 #include "daemon/service/documents.h"
 #include "daemon/service/key_admin.h"
 #include "daemon/service/query.h"
+#include "daemon/service/recording.h"
 #include "daemon/service/router.h"
 
 namespace holdfast {
@@ -50,12 +51,8 @@ class Admin final : public socket::Session {
   // Carries out the call, records it, and only then answers.
   awaitable<Response> recorded(Entry entry, Request request, std::string request_id,
                                Parameters parameters) {
-    audit::Record record;
-    record.operation = "admin." + std::string(entry.operation);
-    record.uid = peer_.caller().uid;
-    record.policy_digest = service_.policy->digest();
-    record.details.caller = peer_.caller();
-    record.details.request_id = request_id;
+    audit::Record record = record_of(service_, peer_.caller(),
+                                     "admin." + std::string(entry.operation), {}, request_id);
     record.allowed = true;
     record.code = "ok";
     if (entry.operation.starts_with("key.") && !parameters.empty() && is_key_name(parameters[0]))
@@ -83,12 +80,10 @@ class Admin final : public socket::Session {
     }
     // Not before: an accepted clock is the one that counts from now on.
     record.time = service_.clock.now();
-    auto& answered = service_.answered[{record.operation, record.code}];
-    const std::uint64_t sequence = co_await service_.audit->write(std::move(record));
-    ++answered;
-    service_.recent.add(request_id, sequence);
+    // In full, refused or not: few may call here.
+    const auto sequence = co_await put_on_record(service_, std::move(record), false, nullptr);
     if (refusal) response = socket::problem(*refusal, request_id, {}, sequence);
-    response.headers.emplace_back("Audit-Seq", std::to_string(sequence));
+    response.headers.emplace_back("Audit-Seq", std::to_string(*sequence));
     co_return response;
   }
 
@@ -181,7 +176,7 @@ class Admin final : public socket::Session {
     if (parent.empty() && !pin_again)
       throw Error(ErrorKind::conflict, "the device has not answered yet: see `holdfast health`");
     const bool other = !parent.empty() && !service_.device_record.matches(name, parent);
-    if (other) co_await put_on_record(name, parent);
+    if (other) co_await set_parent(name, parent);
     if (pin_again) {
       const PinMark& pin = mark->second;
       co_await service_.audit->run([&pin] { pin.write(PinMark::Word::accepted); });
@@ -190,7 +185,7 @@ class Admin final : public socket::Session {
     co_return json_response({{"device", name}, {"accepted", other}, {"pin_again", pin_again}});
   }
 
-  awaitable<void> put_on_record(const std::string& device, const std::string& parent) {
+  awaitable<void> set_parent(const std::string& device, const std::string& parent) {
     const std::string former = service_.device_record.parent_of(device);
     service_.device_record.set(device, parent);
     // A named local, because g++ 12 destroys a closure with members twice that it builds in a co_await.

@@ -6,6 +6,7 @@
 #include "daemon/serve.h"
 #include "daemon/service/documents.h"
 #include "daemon/service/query.h"
+#include "daemon/service/recording.h"
 #include "daemon/service/router.h"
 
 namespace holdfast {
@@ -77,11 +78,17 @@ class Application final : public socket::Session {
                                           [&](const Key& key) { return is_shown(key); }));
   }
 
-  awaitable<Response> key(Request, std::string, Parameters parameters) {
+  awaitable<Response> key(Request, std::string id, Parameters parameters) {
     const Catalogue::Entry key = service_.catalogue.find(parameters[0]);
-    if (!key || !is_shown(*key))
-      throw Error(ErrorKind::not_permitted, "no grant names this key, or there is no such key");
-    co_return json_response(key_document(service_, *key, true));
+    if (key && is_shown(*key)) co_return json_response(key_document(service_, *key, true));
+    const Error refusal(ErrorKind::not_permitted,
+                        "no grant names this key, or there is no such key");
+    audit::Record record = record_of(service_, peer_.caller(), "key.show",
+                                     is_key_name(parameters[0]) ? parameters[0] : "", id);
+    record.code = to_string(refusal.kind());
+    record.details.reason = key ? "no grant names the key" : "there is no such key";
+    const auto sequence = co_await put_on_record(service_, std::move(record), true, key);
+    co_return socket::problem(refusal, id, {}, sequence);
   }
 
   awaitable<Response> sign_sigv4(Request request, std::string id, Parameters) {
