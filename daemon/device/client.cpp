@@ -67,6 +67,16 @@ class LinkedClient final : public Client {
     Answer answer = co_await dispatcher_.perform(caller, command);
     co_return std::get<EnrolledKey>(std::move(answer));
   }
+  asio::awaitable<AnchorState> read_anchor(std::uint64_t caller) override {
+    const Command command = ReadAnchor{};
+    Answer answer = co_await dispatcher_.perform(caller, command);
+    co_return std::get<AnchorState>(answer);
+  }
+  asio::awaitable<AnchorState> increment_anchor(std::uint64_t caller) override {
+    const Command command = IncrementAnchor{};
+    Answer answer = co_await dispatcher_.perform(caller, command);
+    co_return std::get<AnchorState>(answer);
+  }
 
  private:
   Dispatcher dispatcher_;

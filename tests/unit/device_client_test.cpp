@@ -52,6 +52,10 @@ TEST_F(DeviceClient, EveryCommandReachesTheDeviceAndItsResultComesBack) {
   ASSERT_TRUE(reach([&] { return removed; }));
   EXPECT_EQ(await(client->mac(1, imported.value->object, kChain)).error->kind(),
             ErrorKind::key_lost);
+
+  EXPECT_EQ(await(client->read_anchor(1)).value->value, std::nullopt);
+  EXPECT_EQ(await(client->increment_anchor(1)).value->value, 1U);
+  EXPECT_EQ(await(client->read_anchor(1)).value->value, 1U);
 }
 
 TEST_F(DeviceClient, TheDevicesErrorsKeepTheirKindAndText) {
