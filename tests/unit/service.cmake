@@ -1,2 +1,2 @@
 holdfast_unit(service SOURCES service_test.cpp service_files_test.cpp service_keys_test.cpp
-  service_verification_test.cpp trusted_clock_test.cpp LIBRARIES holdfast_service holdfast_test_support)
+  service_verification_test.cpp log_anchor_test.cpp trusted_clock_test.cpp LIBRARIES holdfast_service holdfast_test_support)
