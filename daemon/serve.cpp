@@ -118,9 +118,10 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
   }
 
   // audit: the record before the reply. No record, no signature.
-  auto& answered = service.answered[{record.operation, record.code}];
+  const bool allowed = record.allowed;
+  const std::string code = record.code;
   const std::uint64_t sequence = co_await service.audit->write(std::move(record));
-  ++answered;
+  service.metrics.answered(name_of(operation), to_string(use_of(operation)), allowed, code);
   service.recent.add(request_id, sequence);
   if (!reply.empty()) {
     reply["audit_seq"] = sequence;

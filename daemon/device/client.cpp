@@ -21,6 +21,9 @@ class LinkedClient final : public Client {
   void on_ready(std::function<void(const DeviceDescription&)> callback) override {
     dispatcher_.on_ready(std::move(callback));
   }
+  void on_answered(std::function<void(Duration, Duration)> callback) override {
+    dispatcher_.on_answered(std::move(callback));
+  }
   void stop() override { dispatcher_.stop(); }
 
   State state() const override { return dispatcher_.state(); }

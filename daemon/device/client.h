@@ -56,6 +56,11 @@ class Client {
   // refuse() may be called from inside.
   virtual void on_ready(std::function<void(const DeviceDescription&)> callback) = 0;
 
+  // Called for each command that was answered, however: how long it waited for the device, and how long the
+  // device was at it.
+  using Duration = std::chrono::steady_clock::duration;
+  virtual void on_answered(std::function<void(Duration waited, Duration worked)> callback) = 0;
+
   virtual State state() const = 0;
   virtual std::string reason() const = 0;                    // why not ready
   virtual const DeviceDescription& description() const = 0;  // the last one known

@@ -80,9 +80,9 @@ class Admin final : public socket::Session {
     }
     // Not before: an accepted clock is the one that counts from now on.
     record.time = service_.clock.now();
-    auto& answered = service_.answered[{record.operation, record.code}];
+    const std::string operation = record.operation, code = record.code;
     const std::uint64_t sequence = co_await service_.audit->write(std::move(record));
-    ++answered;
+    service_.metrics.answered(operation, {}, true, code);
     service_.recent.add(request_id, sequence);
     co_return response;
   }

@@ -20,6 +20,7 @@
 #include "daemon/key/catalogue.h"
 #include "daemon/key/store.h"
 #include "daemon/key/verify.h"
+#include "daemon/metrics/metrics.h"
 #include "daemon/policy/limits.h"
 #include "daemon/policy/policy.h"
 #include "daemon/service/device_record.h"
@@ -63,8 +64,13 @@ struct Service {
   int landlock = 0;  // of this process
   // What the other processes found of themselves, by name.
   std::map<std::string, json::object> protections;
-  // (operation, code) -> answered requests.
-  std::map<std::pair<std::string, std::string>, std::uint64_t> answered;
+  Metrics metrics;
+  std::function<std::map<std::string, std::size_t>()> connections;  // that are open, by socket
+  // What the last signed checkpoint of the log covers.
+  struct {
+    std::uint64_t records = 0;
+    std::optional<SystemTime> time;  // nullopt: none was signed
+  } signed_log;
 };
 
 // The grants of all files. Throws Error{invalid_request} that names file and line.
