@@ -123,6 +123,11 @@ class Core {
       tell_record(name);
       tell({{"overdue", name}});
     };
+    service_.connections = [this] {
+      std::map<std::string, std::size_t> open;
+      for (const auto& [kind, server] : servers_) open[kind] += server->connections();
+      return open;
+    };
     service_.replace_caller = [this] { tell({{"caller_overdue", true}}); };
     for (const config::Device& device : config.devices) add_device(device);
     for (const auto& [name, key] : service_.catalogue.all())
@@ -149,6 +154,9 @@ class Core {
     });
     client->on_ready([this, &client = *client](const DeviceDescription& description) {
       admit(client, description);
+    });
+    client->on_answered([&times = service_.metrics.device(device.name)](auto waited, auto worked) {
+      times.add(waited, worked);
     });
     service_.devices.emplace(device.name, std::move(client));
     if (device.backend != "pkcs11") return;
@@ -225,9 +233,10 @@ class Core {
       accept = [this](int fd) { return accept_admin(service_, store_, fd); };
     else
       accept = [this](int fd) { return accept_metrics(service_, fd); };
-    servers_.push_back(socket::Server::make(
-        loop_, std::move(socket), kind == "application" ? limits_.application : limits_.other,
-        std::move(accept)));
+    servers_.emplace_back(
+        kind, socket::Server::make(loop_, std::move(socket),
+                                   kind == "application" ? limits_.application : limits_.other,
+                                   std::move(accept)));
     if (servers_.size() == kSockets) asio::co_spawn(loop_, record_start(), asio::detached);
   }
 
@@ -285,7 +294,7 @@ class Core {
 
   // Requests under way are answered and recorded, then the log is closed.
   awaitable<void> stop() {
-    for (const auto& server : servers_) co_await server->stop();
+    for (const auto& [kind, server] : servers_) co_await server->stop();
     co_await keeper_.finish();
     for (const auto& [name, device] : service_.devices) device->stop();
     service_.audit->stop();
@@ -299,7 +308,7 @@ class Core {
   Store store_;
   Service service_;
   LogKeeper keeper_{service_};
-  std::vector<std::unique_ptr<socket::Server>> servers_;
+  std::vector<std::pair<std::string, std::unique_ptr<socket::Server>>> servers_;
 };
 
 void make_state_folder(const config::Config& config) {

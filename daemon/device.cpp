@@ -48,6 +48,7 @@ int main(int argc, char** argv) {
   app.add_option("--backend", arguments.backend)->required();
   app.add_option("--tcti", arguments.tcti);
   app.add_option("--sessions", arguments.sessions);
+  app.add_option("--anchor-index", arguments.anchor_index);
   app.add_option("--module", arguments.module);
   app.add_option("--uri", arguments.uri);
   app.add_option("--pin-file", arguments.pin_file);

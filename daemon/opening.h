@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,7 @@ namespace holdfast {
 struct Arguments {
   std::string name, backend, user, log_level = "info";
   std::string tcti, sessions = "auto";
+  std::optional<std::uint32_t> anchor_index;
   std::string module, uri, pin_file, pin_credential;
   std::string on_record;  // the token that the device's keys are on; empty: not known yet
   int pin_mark = -1;      // the descriptor of PinMark's file

@@ -46,14 +46,15 @@ Opening opening_of_tpm(const Arguments& arguments) {
   opening.files.read = {"/usr", "/lib", "/lib64", "/etc", "/proc", "/dev/urandom"};
   if (!node.empty()) opening.files.devices = {node};
   opening.files.tcp = opening.network;
-  opening.open = [tcti = arguments.tcti, sessions = sessions_of(arguments), node,
+  opening.open = [tcti = arguments.tcti, sessions = sessions_of(arguments),
+                  index = arguments.anchor_index.value_or(tpm::kAnchorIndex), node,
                   inode = inode_of(node)] {
     // The rule is for the file that was there at the start; the driver's return makes a new one.
     if (inode_of(node) != inode && inode_of(node) != 0) {
       log::warning("device_node_is_another", {{"done", "ending, to be started anew"}});
       std::_Exit(0);
     }
-    return tpm::open(tcti, sessions);
+    return tpm::open(tcti, sessions, index);
   };
   return opening;
 }

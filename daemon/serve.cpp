@@ -116,8 +116,8 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
   }
 
   // audit: the record before the reply. No record, no signature.
-  const auto sequence =
-      co_await put_on_record(service, std::move(record), refusal.has_value(), key);
+  const auto sequence = co_await put_on_record(
+      service, std::move(record), to_string(use_of(operation)), refusal.has_value(), key);
   if (refusal) co_return socket::problem(*refusal, request_id, retry_after, sequence);
   reply["audit_seq"] = *sequence;
   socket::Response response;

@@ -10,6 +10,7 @@
 #include "tpm/duplicate.h"
 #include "tpm/handles.h"
 #include "tpm/key_file.h"
+#include "tpm/nv.h"
 #include "tpm/objects.h"
 #include "tpm/probe.h"
 #include "tpm/public_area.h"
@@ -28,9 +29,9 @@ void fill(Buffer& out, ByteView bytes) {
   std::copy(bytes.begin(), bytes.end(), out.buffer);
 }
 
-class TpmBackend final : public Backend {
+class TpmBackend final : public Backend, public Anchor {
  public:
-  TpmBackend(const std::string& tcti, Sessions sessions)
+  TpmBackend(const std::string& tcti, Sessions sessions, std::uint32_t anchor_index)
       : tcti_(tcti),
         esys_(started(tcti_)),
         device_(probe(esys_.get(), tcti)),
@@ -38,9 +39,11 @@ class TpmBackend final : public Backend {
         session_(esys_.get(), srk_.object.get(),
                  sessions == Sessions::encrypted ||
                      (sessions == Sessions::automatic && !device_.software)),
-        objects_(esys_.get(), srk_.object.get(), session_) {
+        objects_(esys_.get(), srk_.object.get(), session_),
+        counter_(esys_.get(), session_, anchor_index) {
     device_.parent_name = to_hex(srk_.name);
     device_.encrypted_sessions = session_.always();
+    device_.anchor = anchor_index != 0;
     session_.authorise(false);  // a TPM that can't is found now and not by a request
   }
 
@@ -52,6 +55,8 @@ class TpmBackend final : public Backend {
              const Meanwhile& meanwhile) override;
   Secret mac(ByteView object, const std::vector<Bytes>& chain) override;
   void remove(ByteView object) override { objects_.forget(object); }
+  AnchorState read() override { return {counter_.read()}; }
+  AnchorState increment() override { return {counter_.increment()}; }
   void check() override {
     session_.rest();
     device_.lockout_counter = lockout_counter(esys_.get());
@@ -76,6 +81,7 @@ class TpmBackend final : public Backend {
   Srk srk_;
   Session session_;
   Objects objects_;
+  NvCounter counter_;
 };
 
 void TpmBackend::demand(Algorithm algorithm) const {
@@ -179,7 +185,7 @@ Bytes TpmBackend::sign(ByteView object, Algorithm algorithm, ByteView digest,
   fill(input, digest);
   // Part 3 §20.2: an unrestricted key signs any digest, so the ticket is a null one.
   const TPMT_TK_HASHCHECK ticket{TPM2_ST_HASHCHECK, TPM2_RH_NULL, {}};
-  const ESYS_TR session = session_.authorise(key.has_auth, Session::Answer::plain);
+  const ESYS_TR session = session_.authorise(key.has_auth, Session::Encrypt::command);
   Returned<TPMT_SIGNATURE> signature;
   check_use("Esys_Sign", submit([&] {
               TSS2_RC rc = Esys_Sign_Async(esys_.get(), key.handle, session, ESYS_TR_NONE,
@@ -218,9 +224,10 @@ Secret TpmBackend::mac(ByteView object, const std::vector<Bytes>& chain) {
 
 }  // namespace
 
-std::unique_ptr<Backend> open(const std::string& tcti, Sessions sessions) {
+std::unique_ptr<Backend> open(const std::string& tcti, Sessions sessions,
+                              std::uint32_t anchor_index) {
   ::setenv("TSS2_LOG", "all+none", 0);
-  return std::make_unique<TpmBackend>(tcti, sessions);
+  return std::make_unique<TpmBackend>(tcti, sessions, anchor_index);
 }
 
 }  // namespace holdfast::tpm

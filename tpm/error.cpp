@@ -75,6 +75,11 @@ Meaning meaning_of(TSS2_RC rc) noexcept {
       return {ErrorKind::unsupported,
               "the TPM can't do this; choose another key type or algorithm"};
 
+    case TPM2_RC_NV_SPACE:
+      return {ErrorKind::unsupported,
+              "the TPM has no room for another NV index: remove one that nothing needs "
+              "(tpm2_getcap handles-nv-index, tpm2_nvundefine)"};
+
     case TPM2_RC_AUTH_FAIL:
     case TPM2_RC_BAD_AUTH:
     case TPM2_RC_AUTH_MISSING:

@@ -5,19 +5,24 @@ namespace {
 
 // A new salt now and then: a thousand signatures make its cost disappear.
 constexpr int kMostUses = 1000;
-constexpr TPMA_SESSION kAttributes = TPMA_SESSION_CONTINUESESSION | TPMA_SESSION_DECRYPT;
+
+TPMA_SESSION attributes_for(Session::Encrypt encrypt) {
+  using enum Session::Encrypt;
+  TPMA_SESSION attributes = TPMA_SESSION_CONTINUESESSION;
+  if (encrypt == both || encrypt == command) attributes |= TPMA_SESSION_DECRYPT;
+  if (encrypt == both || encrypt == answer) attributes |= TPMA_SESSION_ENCRYPT;
+  return attributes;
+}
 
 }  // namespace
 
-ESYS_TR Session::authorise(bool key_has_auth, Answer answer) {
+ESYS_TR Session::authorise(bool key_has_auth, Encrypt encrypt) {
   if (!always_ && !key_has_auth) return ESYS_TR_PASSWORD;
   if (!session_ || uses_ >= kMostUses) start();
   ++uses_;
   used_since_rest_ = true;
-  const TPMA_SESSION attributes =
-      kAttributes | (answer == Answer::encrypted ? TPMA_SESSION_ENCRYPT : 0);
   check_rc("Esys_TRSess_SetAttributes",
-           Esys_TRSess_SetAttributes(esys_, session_->get(), attributes, 0xFF));
+           Esys_TRSess_SetAttributes(esys_, session_->get(), attributes_for(encrypt), 0xFF));
   return session_->get();
 }
 

@@ -20,8 +20,9 @@ class Session {
   bool always() const { return always_; }
 
   // The first session handle of the next command, ESYS_TR_PASSWORD where it needs none.
-  enum class Answer { encrypted, plain };  // plain: its first parameter is no sized buffer
-  ESYS_TR authorise(bool key_has_auth, Answer answer = Answer::encrypted);
+  // `encrypt`: which of both has a first parameter that is a sized buffer.
+  enum class Encrypt { both, command, answer, neither };
+  ESYS_TR authorise(bool key_has_auth, Encrypt encrypt = Encrypt::both);
 
   // To be called every few seconds: ends a session that was not used since the last call. Beside busy
   // programs an idle one is too old after some 65,000 other sessions, and stops the TPM's resource

@@ -48,6 +48,7 @@ using Progress = std::function<void(std::uint64_t done, std::uint64_t expected)>
 struct VerifyOptions {
   std::vector<Bytes> keys;         // DER SubjectPublicKeyInfo; none: signatures are not checked
   std::vector<std::string> saved;  // checkpoints that were kept elsewhere
+  std::optional<std::uint64_t> anchor;  // what the device's counter says now
 };
 
 // Recomputes every leaf, tile, root and details hash and compares them with the stored ones, with the log's head and

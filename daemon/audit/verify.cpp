@@ -33,6 +33,7 @@ class Verification {
       read_segment(segments[i], i + 1 == segments.size());
     }
     if (!stopped_) claims_.end_at(tree_.size());
+    if (options_.anchor) compare_anchor(*options_.anchor);
     verdict_.state = {tree_.size(), to_base64(tree_.root())};
     verdict_.good = verdict_.faults.empty();
     if (!options_.keys.empty() && claims_.newest())
@@ -128,6 +129,20 @@ class Verification {
     }
   }
 
+  void compare_anchor(std::uint64_t value) {
+    const auto& newest = claims_.newest();
+    std::string has = "no anchor";
+    if (newest && newest->checkpoint.anchor) {
+      const std::uint64_t anchor = *newest->checkpoint.anchor;
+      if (anchor == value) return;
+      has = "the anchor " + std::to_string(anchor);
+    }
+    fault(
+        "checkpoint: has " + has + ", and the device's counter is at " + std::to_string(value) +
+        ": an older copy was put back, or daemon or machine ended without a last checkpoint; look "
+        "again when the next one is signed, and for a record audit.behind_anchor");
+  }
+
   std::string horizon() const {
     if (!verdict_.good) return "The log is not what was written; the faults say where. " + limits();
     const auto& checkpoint = claims_.newest();
@@ -151,6 +166,11 @@ class Verification {
                                           : "The log is not signed") +
              ": this finds accidents, not someone who can write here and rewrites records and head "
              "together, or puts back an older copy of both.";
+    if (claims_.saved() == 0 && options_.anchor)
+      return "The device's counter is the checkpoint's: an older copy of the folder would show, "
+             "but "
+             "for one of the same hour, and for one that the daemon went on with: that is recorded "
+             "as audit.behind_anchor.";
     if (claims_.saved() == 0)
       return "Someone who can write here could have put back an older copy of the whole folder: "
              "compare "

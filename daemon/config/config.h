@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,7 @@ struct Device {
   std::string tcti;     // tpm: as tpm2-tss's TCTI loader takes it
   std::string sessions =
       "auto";  // tpm: "encrypted", "plain"; auto: encrypted but to a software TPM
+  std::optional<std::uint32_t> anchor_index;  // tpm: NV index of its counter; 0: no counter
   Hsm hsm;
   Verify verify = Verify::always;
   bool operator==(const Device&) const = default;

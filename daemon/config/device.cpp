@@ -16,6 +16,10 @@ constexpr std::size_t kMostValueBytes = 4096;
 // Attributes that name a token for good: a slot's number is another after the next start.
 constexpr std::array<std::string_view, 4> kOfTokens{"token", "serial", "manufacturer", "model"};
 
+// TPM 2.0 NV indices that are the owner's to give (TCG Registry of Reserved TPM 2.0 Handles §2.2.2).
+constexpr std::int64_t kFirstOwnerIndex = 0x01800000;
+constexpr std::int64_t kLastOwnerIndex = 0x01BFFFFF;
+
 // What would load code of others' choosing into the process, or is ours to set.
 constexpr std::array<std::string_view, 8> kNotForModules{"LD_",
                                                          "GCONV_PATH",
@@ -34,6 +38,13 @@ void read_tpm(Table& table, Device& device) {
   if (device.tcti == "device" || device.tcti == "device:")
     table.fail("tcti", "has to name the TPM's node: \"device:/dev/tpmrm0\"");
   device.sessions = table.choice("sessions", {"encrypted", "plain"}).value_or(device.sessions);
+  if (const auto index = table.integer("anchor_index", 0, kLastOwnerIndex)) {
+    if (*index != 0 && *index < kFirstOwnerIndex)
+      table.fail("anchor_index",
+                 "has to be an NV index of the TPM's owner, 0x01800000 to 0x01BFFFFF, or 0 for no "
+                 "counter");
+    device.anchor_index = static_cast<std::uint32_t>(*index);
+  }
 }
 
 // RFC 7512 §2.3: "pk11-path" and, behind a '?', "pk11-query".
@@ -156,7 +167,7 @@ Device read_device(Table& table, std::set<std::string>& names) {
                    "environment", "network"});
     read_tpm(table, device);
   } else if (device.backend == "pkcs11") {
-    refuse_others(table, "pkcs11", {"tcti", "sessions"});
+    refuse_others(table, "pkcs11", {"tcti", "sessions", "anchor_index"});
     read_pkcs11(table, device);
   } else {
     table.fail("backend", "is " + log::escape(device.backend.substr(0, 128)) +

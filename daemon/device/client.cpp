@@ -21,6 +21,9 @@ class LinkedClient final : public Client {
   void on_ready(std::function<void(const DeviceDescription&)> callback) override {
     dispatcher_.on_ready(std::move(callback));
   }
+  void on_answered(std::function<void(Duration, Duration)> callback) override {
+    dispatcher_.on_answered(std::move(callback));
+  }
   void stop() override { dispatcher_.stop(); }
 
   State state() const override { return dispatcher_.state(); }
@@ -67,6 +70,16 @@ class LinkedClient final : public Client {
     const Command command = Enrol{std::move(uri)};
     Answer answer = co_await dispatcher_.perform(caller, command);
     co_return std::get<EnrolledKey>(std::move(answer));
+  }
+  asio::awaitable<AnchorState> read_anchor(std::uint64_t caller) override {
+    const Command command = ReadAnchor{};
+    Answer answer = co_await dispatcher_.perform(caller, command);
+    co_return std::get<AnchorState>(answer);
+  }
+  asio::awaitable<AnchorState> increment_anchor(std::uint64_t caller) override {
+    const Command command = IncrementAnchor{};
+    Answer answer = co_await dispatcher_.perform(caller, command);
+    co_return std::get<AnchorState>(answer);
   }
 
  private:

@@ -38,8 +38,8 @@ struct Settings {
 // is not supported, so what the arguments refer to has to live until then, as in a plain co_await.
 //
 // While the device is `starting` commands wait, for the grace; `unavailable` and `refused` refuse at
-// once. sign, mac, remove and enrol give the same when they are repeated, so those under way when a process
-// dies go to its successor, once; create and the imports don't and fail.
+// once. sign, mac, remove, enrol and read_anchor give the same when they are repeated, so those under way when a
+// process dies go to its successor, once; create, the imports and increment_anchor don't and fail.
 class Client {
  public:
   // `overdue`: a command passed its deadline; the supervisor has to replace the process.
@@ -55,6 +55,11 @@ class Client {
   // Called with the description whenever a process has opened its device, before any command is sent;
   // refuse() may be called from inside.
   virtual void on_ready(std::function<void(const DeviceDescription&)> callback) = 0;
+
+  // Called for each command that was answered, however: how long it waited for the device, and how long the
+  // device was at it.
+  using Duration = std::chrono::steady_clock::duration;
+  virtual void on_answered(std::function<void(Duration waited, Duration worked)> callback) = 0;
 
   virtual State state() const = 0;
   virtual std::string reason() const = 0;                    // why not ready
@@ -75,6 +80,9 @@ class Client {
   virtual boost::asio::awaitable<void> remove(std::uint64_t caller, ByteView object) = 0;
   // Enroller's; unsupported for a device that is none.
   virtual boost::asio::awaitable<EnrolledKey> enrol(std::uint64_t caller, std::string uri) = 0;
+  // Anchor's; unsupported for a device that is none.
+  virtual boost::asio::awaitable<AnchorState> read_anchor(std::uint64_t caller) = 0;
+  virtual boost::asio::awaitable<AnchorState> increment_anchor(std::uint64_t caller) = 0;
 
   // Fails what waits and is under way, closes the link.
   virtual void stop() = 0;

@@ -98,6 +98,9 @@ void Dispatcher::receive(ByteView wire) {
 void Dispatcher::answer(std::uint64_t id, Answer answer) {
   Pending pending = under_way_.take(id, answer, last_word_);
   pump();
+  // One that the device took before its turn counts as begun at once.
+  const auto begun = std::max(pending.begun, pending.since);
+  if (on_answered_ && pending.completion) on_answered_(begun - pending.since, last_word_ - begun);
   if (const auto* failure = std::get_if<Failure>(&answer))
     return finish(pending, std::make_exception_ptr(
                                Error(failure->kind, failure->detail, name_, failure->native_code)));

@@ -46,6 +46,9 @@ class Dispatcher {
   void on_ready(std::function<void(const DeviceDescription&)> callback) {
     on_ready_ = std::move(callback);
   }
+  void on_answered(std::function<void(Client::Duration, Client::Duration)> callback) {
+    on_answered_ = std::move(callback);
+  }
   void stop();
   State state() const { return state_; }
   const std::string& reason() const { return reason_; }
@@ -81,6 +84,7 @@ class Dispatcher {
   Settings settings_;
   std::function<void()> overdue_;
   std::function<void(const DeviceDescription&)> on_ready_;
+  std::function<void(Client::Duration, Client::Duration)> on_answered_;
 
   State state_ = State::starting;
   std::string reason_ = "its process is being started";

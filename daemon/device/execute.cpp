@@ -13,6 +13,13 @@ Answer enrol(Backend& backend, const Enrol& command) {
   return enroller->enrol(command.uri);
 }
 
+Anchor& anchor_of(Backend& backend) {
+  auto* anchor = dynamic_cast<Anchor*>(&backend);
+  if (anchor == nullptr)
+    throw Error(ErrorKind::unsupported, "this device has no counter that only grows");
+  return *anchor;
+}
+
 Answer perform(Backend& backend, const Command& command, const Backend::Meanwhile& meanwhile) {
   if (const auto* mac = std::get_if<Mac>(&command)) return backend.mac(mac->object, mac->chain);
   if (const auto* sign = std::get_if<Sign>(&command))
@@ -27,6 +34,8 @@ Answer perform(Backend& backend, const Command& command, const Backend::Meanwhil
     return Removed{};
   }
   if (const auto* wanted = std::get_if<Enrol>(&command)) return enrol(backend, *wanted);
+  if (std::holds_alternative<ReadAnchor>(command)) return anchor_of(backend).read();
+  if (std::holds_alternative<IncrementAnchor>(command)) return anchor_of(backend).increment();
   backend.check();
   return Ready{backend.describe()};
 }

@@ -9,7 +9,7 @@ namespace holdfast::device {
 namespace {
 
 constexpr std::uint8_t kMagic[2] = {'H', 'F'};
-constexpr std::uint8_t kVersion = 3;
+constexpr std::uint8_t kVersion = 4;
 constexpr std::uint8_t kFirstAnswer = 128;  // kinds: the variant's index, answers from here on
 constexpr std::size_t kMostDigestBytes = 64;
 static_assert(kMostObjectBytes + kMostEddsaMessageBytes + 64 <= kMostMessageBytes);
@@ -34,7 +34,7 @@ bool of_a_backend(ErrorKind kind) {
     case ErrorKind::key_lost:
     case ErrorKind::device_unavailable:
     case ErrorKind::invalid_request:
-    case ErrorKind::conflict:  // of an Enroller
+    case ErrorKind::conflict:  // of an Enroller or Anchor
     case ErrorKind::internal:
       return true;
     default:
@@ -83,6 +83,8 @@ void write(Writer& out, const Enrol& command) {
     throw Error(ErrorKind::invalid_request, "a URI for the device is not UTF-8");
   out.bytes(as_bytes(command.uri), kMostUriBytes);
 }
+void write(Writer&, const ReadAnchor&) {}
+void write(Writer&, const IncrementAnchor&) {}
 
 void write(Writer& out, const Failure& answer) {
   const ErrorKind kind = of_a_backend(answer.kind) ? answer.kind : ErrorKind::internal;
@@ -122,9 +124,14 @@ void write(Writer& out, const Ready& answer) {
   out.number(device.parallel);
   out.number(device.lockout_counter);
   out.number(static_cast<std::uint8_t>(device.encrypted_sessions));
+  out.number(static_cast<std::uint8_t>(device.anchor));
 }
 void write(Writer& out, const Unavailable& answer) {
   out.bytes(as_bytes(fit(answer.reason)), kMostTextBytes);
+}
+void write(Writer& out, const AnchorState& answer) {
+  out.number(static_cast<std::uint8_t>(answer.value.has_value()));
+  if (answer.value) out.number(*answer.value);
 }
 
 template <class Body>
@@ -202,6 +209,13 @@ Ready read_ready(Reader& in) {
   device.parallel = in.number<std::uint32_t>();
   device.lockout_counter = in.number<std::uint32_t>();
   device.encrypted_sessions = in.boolean();
+  device.anchor = in.boolean();
+  return answer;
+}
+
+AnchorState read_anchor_state(Reader& in) {
+  AnchorState answer;
+  if (in.boolean()) answer.value = in.number<std::uint64_t>();
   return answer;
 }
 
@@ -223,6 +237,10 @@ Command read_command(Reader& in, std::uint8_t kind) {
       return Check{};
     case 7:
       return Enrol{in.text(kMostUriBytes)};
+    case 8:
+      return ReadAnchor{};
+    case 9:
+      return IncrementAnchor{};
   }
   Reader::refuse("an unknown command");
 }
@@ -245,6 +263,8 @@ Answer read_answer(Reader& in, std::uint8_t kind) {
       return Unavailable{in.text(kMostTextBytes)};
     case kFirstAnswer + 7:
       return read_enrolled(in);
+    case kFirstAnswer + 8:
+      return read_anchor_state(in);
   }
   Reader::refuse("an unknown answer");
 }

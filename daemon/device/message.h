@@ -57,8 +57,10 @@ struct Check {};
 struct Enrol {
   std::string uri;
 };
-using Command =
-    std::variant<Create, ImportSecret, ImportPrivateKey, Sign, Mac, Remove, Check, Enrol>;
+struct ReadAnchor {};
+struct IncrementAnchor {};
+using Command = std::variant<Create, ImportSecret, ImportPrivateKey, Sign, Mac, Remove, Check,
+                             Enrol, ReadAnchor, IncrementAnchor>;
 
 // device -> core
 struct Signature {
@@ -66,7 +68,7 @@ struct Signature {
 };
 struct Removed {};
 struct Failure {
-  ErrorKind kind;  // of those that backend.h names for Backend and Enroller
+  ErrorKind kind;  // of those that backend.h names for Backend, Enroller and Anchor
   std::int64_t native_code;
   std::string detail;
 };
@@ -78,8 +80,8 @@ struct Ready {
 struct Unavailable {
   std::string reason;
 };
-using Answer =
-    std::variant<Failure, DeviceKey, Signature, Secret, Removed, Ready, Unavailable, EnrolledKey>;
+using Answer = std::variant<Failure, DeviceKey, Signature, Secret, Removed, Ready, Unavailable,
+                            EnrolledKey, AnchorState>;
 
 template <class Body>
 struct Message {

@@ -29,6 +29,10 @@ Kind kind_of(const Command& command, const Settings& settings) {
   if (std::holds_alternative<Mac>(command)) return {kIndexOf<Secret>, settings.sign, true, false};
   if (std::holds_alternative<Remove>(command)) return {kIndexOf<Removed>, settings.sign, true};
   if (std::holds_alternative<Enrol>(command)) return {kIndexOf<EnrolledKey>, settings.sign, true};
+  if (std::holds_alternative<ReadAnchor>(command))
+    return {kIndexOf<AnchorState>, settings.sign, true};
+  if (std::holds_alternative<IncrementAnchor>(command))
+    return {kIndexOf<AnchorState>, settings.sign, false};
   return {kIndexOf<Ready>, settings.sign, false};
 }
 

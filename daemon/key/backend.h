@@ -54,7 +54,8 @@ struct DeviceDescription {
   std::uint32_t parallel = 1;            // how many threads may sign or make MACs at once
   std::uint32_t lockout_counter = 0;     // failed authorisations the device counts (TPM)
   bool encrypted_sessions =
-      false;  // what passes between us and the device is encrypted and authenticated
+      false;            // what passes between us and the device is encrypted and authenticated
+  bool anchor = false;  // it is an Anchor
 };
 
 // `object` is what the device needs to find or load the key again, opaque to everyone else: a wrapped
@@ -133,5 +134,26 @@ class Enroller {
 };
 
 inline constexpr std::size_t kMostUriBytes = 2048;
+
+struct AnchorState {
+  std::optional<std::uint64_t> value;  // nullopt: it was never incremented, or is not there yet
+};
+
+// A counter outside the disk that only ever grows, beside Backend: a record of its value can't be older than
+// one of a smaller value. It may grow by itself (a TPM adds to it where the power failed), and others who may use the
+// device may let it grow; nobody can turn it back, but by making it another device, by parent_name, whose keys are
+// lost.
+class Anchor {
+ public:
+  virtual ~Anchor() = default;
+
+  // Changes nothing on the device. Both throw unsupported where the device can't count for us, with what would let
+  // it, and conflict where what is in the counter's place is another's.
+  virtual AnchorState read() = 0;
+
+  // Makes the counter where there is none. The new value: larger than every one before it, and than those of a
+  // counter that was removed from its place. A device wears out by this: at most once an hour.
+  virtual AnchorState increment() = 0;
+};
 
 }  // namespace holdfast

@@ -81,7 +81,7 @@ class Admin final : public socket::Session {
     // Not before: an accepted clock is the one that counts from now on.
     record.time = service_.clock.now();
     // In full, refused or not: few may call here.
-    const auto sequence = co_await put_on_record(service_, std::move(record), false, nullptr);
+    const auto sequence = co_await put_on_record(service_, std::move(record), {}, false, nullptr);
     if (refusal) response = socket::problem(*refusal, request_id, {}, sequence);
     response.headers.emplace_back("Audit-Seq", std::to_string(*sequence));
     co_return response;
@@ -217,6 +217,17 @@ class Admin final : public socket::Session {
                              {"root", state.root}});
   }
 
+  // For `audit verify --device`.
+  awaitable<Response> read_anchor(const Request&, const Parameters&) {
+    device::Client& device = signing_device(service_);
+    const AnchorState state = co_await device.read_anchor(account());
+    if (!state.value)
+      throw Error(ErrorKind::conflict,
+                  "the device's counter was not used yet: the first signed "
+                  "checkpoint does it");
+    co_return json_response({{"device", device.name()}, {"value", *state.value}});
+  }
+
   awaitable<Response> prune_audit(const Request& request, const Parameters&) {
     const json::object object = parse_json_object(request.body_text());
     Fields fields(object);
@@ -263,7 +274,7 @@ class Admin final : public socket::Session {
   std::string audit_folder() const { return service_.config.state_dir + "/audit"; }
   std::uint64_t account() const { return peer_.caller().account; }
 
-  static const Route<Entry> kRoutes[19];
+  static const Route<Entry> kRoutes[20];
 
   Service& service_;
   KeyAdmin keys_;
@@ -271,7 +282,7 @@ class Admin final : public socket::Session {
   identity::Peer peer_;
 };
 
-const Route<Admin::Entry> Admin::kRoutes[19] = {
+const Route<Admin::Entry> Admin::kRoutes[20] = {
     {"GET", "/v1/version", {"version", &Admin::version}},
     {"GET", "/v1/health", {"health", &Admin::health}},
     {"GET", "/v1/keys", {"key.list", &Admin::list_keys}},
@@ -289,6 +300,7 @@ const Route<Admin::Entry> Admin::kRoutes[19] = {
     {"POST", "/v1/devices/{}/accept", {"device.accept", &Admin::accept_device}},
     {"POST", "/v1/reload", {"reload", &Admin::reload_policy}},
     {"GET", "/v1/audit", {"audit.read", &Admin::read_audit}},
+    {"GET", "/v1/audit/anchor", {"audit.anchor", &Admin::read_anchor}},
     {"POST", "/v1/audit/prune", {"audit.prune", &Admin::prune_audit}},
     {"GET", "/v1/requests/{}", {"request.show", &Admin::show_request}},
 };

@@ -87,7 +87,7 @@ class Application final : public socket::Session {
                                      is_key_name(parameters[0]) ? parameters[0] : "", id);
     record.code = to_string(refusal.kind());
     record.details.reason = key ? "no grant names the key" : "there is no such key";
-    const auto sequence = co_await put_on_record(service_, std::move(record), true, key);
+    const auto sequence = co_await put_on_record(service_, std::move(record), {}, true, key);
     co_return socket::problem(refusal, id, {}, sequence);
   }
 

@@ -28,6 +28,8 @@ std::string host_origin() {
 
 Catalogue::Entry signing_key(const Service& service) {
   const std::string& name = service.config.audit.signing_key;
+  if (name.empty())
+    throw Error(ErrorKind::conflict, "no checkpoints are signed: [audit] names no signing_key");
   const auto refuse = [&](const std::string& why) -> Error {
     return Error(ErrorKind::conflict, "key " + name + " " + why);
   };
@@ -44,9 +46,14 @@ Catalogue::Entry signing_key(const Service& service) {
 
 }  // namespace
 
-void Checkpoints::resume(std::uint64_t size, SystemTime time) {
-  signed_size_ = size;
-  signed_at_ = time;
+device::Client& signing_device(Service& service) {
+  return service.device(signing_key(service)->device);
+}
+
+void Checkpoints::resume(const audit::Checkpoint& newest) {
+  signed_size_ = newest.state.size;
+  signed_at_ = newest.time;
+  if (newest.anchor) anchor_.resume(newest.state.size, newest.time, *newest.anchor);
 }
 
 awaitable<void> Checkpoints::look(Service& service, SteadyTime now, bool last) {
@@ -89,16 +96,17 @@ awaitable<void> Checkpoints::sign(Service& service) {
   const audit::LogState state = co_await service.audit->durable_state();
   const std::string& origin = service.config.audit.origin;
   const SystemTime time = std::chrono::floor<std::chrono::seconds>(service.clock.now());
+  device::Client& device = service.device(key->device);
+  const std::optional<std::uint64_t> anchor = co_await anchor_.next(device, state.size, time);
   const audit::Checkpoint checkpoint{origin.empty() ? host_origin() : origin,
                                      state,
                                      time,
                                      service.policy->digest(),
                                      catalogue_digest(service),
-                                     std::nullopt};
+                                     anchor};
   const std::string text = to_text(checkpoint);
   const Bytes digest = to_be_signed(Algorithm::es256, text);
-  const Bytes signature =
-      co_await service.device(key->device).sign(kAccount, version.object, Algorithm::es256, digest);
+  const Bytes signature = co_await device.sign(kAccount, version.object, Algorithm::es256, digest);
   if (!service.verifier.verifies(version.public_key, Algorithm::es256, digest, signature))
     throw Error(ErrorKind::device_unavailable,
                 "the device gave a signature that its own public key refuses");
@@ -114,6 +122,7 @@ std::string Checkpoints::gap(SteadyTime now) const {
   if (!failure_.empty()) return "checkpoints are not signed: " + failure_;
   if (grown_since_ && now - *grown_since_ > kAtMost + kRetry)
     return "checkpoints are late: the signing key's device is busy";
+  if (!anchor_.gap().empty()) return "checkpoints are not anchored: " + anchor_.gap();
   return {};
 }
 

@@ -8,7 +8,9 @@
 
 #include <boost/asio/awaitable.hpp>
 
+#include "daemon/audit/checkpoint.h"
 #include "daemon/base/clock.h"
+#include "daemon/service/log_anchor.h"
 
 namespace holdfast {
 
@@ -19,8 +21,8 @@ class Checkpoints {
   // Callers go first, but no longer than this: then a checkpoint takes its turn among them.
   static constexpr std::chrono::seconds kAtMost{300};
 
-  // What the folder holds already: the records that a checkpoint covers, and when it was signed.
-  void resume(std::uint64_t size, SystemTime time);
+  // The newest one that the folder holds already.
+  void resume(const audit::Checkpoint& newest);
 
   // Looks once: signs if the log has grown, `checkpoint_every` has passed and the device has nothing else to do, or
   // kAtMost has passed; or in any case where it is the `last` one. Never throws; see gap().
@@ -30,6 +32,7 @@ class Checkpoints {
   std::optional<SystemTime> signed_at() const { return signed_at_; }
   // Why records are not signed though a key is configured, or have not been for longer than they should; else empty.
   std::string gap(SteadyTime now) const;
+  std::string take_surprise() { return anchor_.take_surprise(); }
 
  private:
   boost::asio::awaitable<void> sign(Service& service);
@@ -40,7 +43,12 @@ class Checkpoints {
   SteadyTime tried_{};
   bool busy_ = false;
   std::string failure_;
+  LogAnchor anchor_;
 };
+
+// The device of the key that signs checkpoints, and of their anchor: a counter counts only as long as that key signs
+// beside it. Throws Error{conflict} where the configuration names none that can sign.
+device::Client& signing_device(Service& service);
 
 // The digest that checkpoints bind: SHA-256 of the keys' metadata in the order of their names, as
 // `cat STATE_DIR/keys/*/key.json | sha256sum` gives it in the C locale.

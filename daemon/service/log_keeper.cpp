@@ -29,7 +29,7 @@ constexpr std::chrono::hours kPruneEvery{1};
 void LogKeeper::resume() {
   try {
     if (const auto stored = audit::read_signed(service_.config.state_dir + "/audit"))
-      service_.checkpoints.resume(stored->checkpoint.state.size, stored->checkpoint.time);
+      service_.checkpoints.resume(stored->checkpoint);
   } catch (const Error&) {
   }
 }
@@ -44,6 +44,10 @@ awaitable<void> LogKeeper::run() {
     std::vector<audit::Record> due = service_.denials.due(service_.clock.steady());
     co_await write_counts(std::move(due));
     co_await service_.checkpoints.look(service_, service_.clock.steady(), false);
+    if (std::string surprise = service_.checkpoints.take_surprise(); !surprise.empty()) {
+      log::warning("log_behind_anchor", {{"why", surprise}});
+      co_await record("audit.behind_anchor", "ok", std::move(surprise));
+    }
     if (service_.config.audit.keep_details_days == 0 ||
         (pruned != SteadyTime{} && service_.clock.steady() - pruned < kPruneEvery))
       continue;

@@ -1,5 +1,6 @@
-#include <fmt/format.h>
 #include <sys/resource.h>
+
+#include <algorithm>
 
 #include "daemon/identity/peer.h"
 #include "daemon/service/admin.h"
@@ -12,72 +13,84 @@ using boost::asio::awaitable;
 using socket::Request;
 using socket::Response;
 
-// Prometheus' text exposition format, version 0.0.4. Every label value is a name of ours: an
-// operation, a code, a configured device.
-std::string metrics_text(const Service& service) {
-  std::string text;
-  const auto metric = [&](std::string_view name, std::string_view type, std::string_view help) {
-    text += fmt::format("# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
-  };
-  metric("holdfast_requests_total", "counter",
-         "Requests that were decided, recorded and answered.");
-  for (const auto& [what, count] : service.answered)
-    text += fmt::format("holdfast_requests_total{{operation=\"{}\",code=\"{}\"}} {}\n", what.first,
-                        what.second, count);
-  metric("holdfast_device_ready", "gauge", "1 if the device answers and may be used.");
-  for (const auto& [name, device] : service.devices)
-    text += fmt::format("holdfast_device_ready{{device=\"{}\"}} {}\n", name,
-                        device->state() == device::State::ready ? 1 : 0);
-  metric("holdfast_device_lockout_counter", "gauge",
-         "Failed authorisations that the TPM counts; ours never add to it.");
-  for (const auto& [name, device] : service.devices)
-    text += fmt::format("holdfast_device_lockout_counter{{device=\"{}\"}} {}\n", name,
-                        device->description().lockout_counter);
-  metric("holdfast_device_verifies_all", "gauge",
-         "1 if each signature of the device is verified before it leaves, 0 if some are.");
-  for (const auto& [name, device] : service.devices)
-    text += fmt::format("holdfast_device_verifies_all{{device=\"{}\"}} {}\n", name,
-                        service.verification.of(name) == config::Verify::always ? 1 : 0);
-  metric("holdfast_keys", "gauge", "Keys in the catalogue.");
-  text += fmt::format("holdfast_keys {}\n", service.catalogue.all().size());
-  metric("holdfast_policy_grants", "gauge", "Grants of the running policy.");
-  text += fmt::format("holdfast_policy_grants {}\n", service.policy->size());
-  metric("holdfast_policy_info", "gauge", "The running policy's digest.");
-  text += fmt::format("holdfast_policy_info{{digest=\"{}\"}} 1\n", service.policy->digest());
-  metric("holdfast_audit_records", "gauge", "Records in the log.");
-  text += fmt::format("holdfast_audit_records {}\n", service.audit->size());
-  metric("holdfast_audit_signed_records", "gauge",
-         "Records that the last signed checkpoint covers; the others are the audit lag.");
-  text += fmt::format("holdfast_audit_signed_records {}\n", service.checkpoints.signed_size());
-  metric("holdfast_audit_counted_total", "counter",
-         "Refusals that have no record of their own, because they were too many.");
-  text += fmt::format("holdfast_audit_counted_total {}\n", service.denials.counted());
-  metric("holdfast_audit_dropped_total", "counter",
-         "Copies of records that the journal or syslog did not take.");
-  text += fmt::format("holdfast_audit_dropped_total {}\n",
-                      service.mirror ? service.mirror->dropped() : 0);
-  metric("holdfast_audit_ok", "gauge", "1 if records can be written; nothing is signed otherwise.");
-  text += fmt::format("holdfast_audit_ok {}\n", service.audit->failure().empty() ? 1 : 0);
-  metric("holdfast_clock_trusted", "gauge",
-         "0 while the clock is behind what it has shown; nothing is signed then.");
-  text += fmt::format("holdfast_clock_trusted {}\n",
-                      service.clock.behind() == std::chrono::seconds(0) ? 1 : 0);
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
-  };
-  metric("process_cpu_seconds_total", "counter", "Processor time of the core.");
-  text += fmt::format("process_cpu_seconds_total {:.3f}\n",
-                      seconds(usage.ru_utime) + seconds(usage.ru_stime));
-  metric("process_resident_memory_max_bytes", "gauge", "The most memory the core had resident.");
-  text += fmt::format("process_resident_memory_max_bytes {}\n", usage.ru_maxrss * 1024);
-  return text;
+double seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
-class Metrics final : public socket::Session {
+void add_devices(const Service& service, Snapshot& now) {
+  const auto each = [&](std::string name, std::string help, auto value) {
+    now.gauges(std::move(name), std::move(help));
+    for (const auto& [device, client] : service.devices)
+      now.value({{"device", device}}, static_cast<double>(value(device, *client)));
+  };
+  each("holdfast_device_ready", "1 if the device answers and may be used.",
+       [](const std::string&, const device::Client& device) {
+         return device.state() == device::State::ready;
+       });
+  each("holdfast_device_lockout_counter",
+       "Failed authorisations that the TPM counts; ours never add to it.",
+       [](const std::string&, const device::Client& device) {
+         return device.description().lockout_counter;
+       });
+  each("holdfast_device_verifies_all",
+       "1 if each signature of the device is verified before it leaves, 0 if some are.",
+       [&](const std::string& name, const device::Client&) {
+         return service.verification.of(name) == config::Verify::always;
+       });
+}
+
+void add_audit(const Service& service, Snapshot& now) {
+  const std::uint64_t records = service.audit->size();
+  now.gauge("holdfast_audit_records", "Records in the log.", static_cast<double>(records));
+  now.gauge("holdfast_audit_unsigned_records",
+            "Records that no signed checkpoint covers yet; all, where none are signed.",
+            static_cast<double>(records - std::min(records, service.checkpoints.signed_size())));
+  now.gauges("holdfast_audit_checkpoint_age_seconds",
+             "Since the last checkpoint was signed; no value where none was.");
+  if (const auto signed_at = service.checkpoints.signed_at())
+    now.value({}, std::chrono::duration<double>(service.system_clock.now() - *signed_at).count());
+  now.counter("holdfast_audit_counted_total",
+              "Refusals that have no record of their own, because they were too many.",
+              static_cast<double>(service.denials.counted()));
+  now.counter("holdfast_audit_dropped_total",
+              "Copies of records that the journal or syslog did not take.",
+              static_cast<double>(service.mirror ? service.mirror->dropped() : 0));
+  now.gauge("holdfast_audit_ok", "1 if records can be written; nothing is signed otherwise.",
+            service.audit->failure().empty() ? 1 : 0);
+}
+
+void add_process(Snapshot& now) {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  now.counter("process_cpu_seconds_total", "Processor time of the core.",
+              seconds(usage.ru_utime) + seconds(usage.ru_stime));
+  now.gauge("process_resident_memory_max_bytes", "The most memory the core had resident.",
+            static_cast<double>(usage.ru_maxrss) * 1024);
+}
+
+std::string metrics_text(const Service& service) {
+  Snapshot now;
+  add_devices(service, now);
+  add_audit(service, now);
+  now.gauges("holdfast_open_connections", "Connections that are open, by socket.");
+  for (const auto& [socket, count] : service.connections())
+    now.value({{"socket", socket}}, static_cast<double>(count));
+  now.gauge("holdfast_keys", "Keys in the catalogue.",
+            static_cast<double>(service.catalogue.all().size()));
+  now.gauge("holdfast_policy_grants", "Grants of the running policy.",
+            static_cast<double>(service.policy->size()));
+  now.gauges("holdfast_policy_info", "The running policy's digest.");
+  now.value({{"digest", service.policy->digest()}}, 1);
+  now.gauge("holdfast_clock_trusted",
+            "0 while the clock is behind what it has shown; nothing is signed then.",
+            service.clock.behind() == std::chrono::seconds(0) ? 1 : 0);
+  add_process(now);
+  return service.metrics.text(std::move(now));
+}
+
+class MetricsSession final : public socket::Session {
  public:
-  Metrics(Service& service, int fd) : service_(service), peer_(identity::Peer::of(fd)) {}
+  MetricsSession(Service& service, int fd) : service_(service), peer_(identity::Peer::of(fd)) {}
 
   awaitable<Response> handle(Request request, std::string request_id) override {
     if (request.path != "/metrics")
@@ -99,7 +112,7 @@ class Metrics final : public socket::Session {
 }  // namespace
 
 std::unique_ptr<socket::Session> accept_metrics(Service& service, int fd) {
-  return std::make_unique<Metrics>(service, fd);
+  return std::make_unique<MetricsSession>(service, fd);
 }
 
 }  // namespace holdfast

@@ -34,16 +34,18 @@ audit::Record record_of(Service& service, const Caller& caller, std::string_view
 
 boost::asio::awaitable<std::optional<std::uint64_t>> put_on_record(Service& service,
                                                                    audit::Record record,
+                                                                   std::string_view format,
                                                                    bool is_refusal,
                                                                    const Catalogue::Entry& key) {
-  auto& answered = service.answered[{record.operation, record.code}];
+  const std::string operation = record.operation, code = record.code;
+  const bool allowed = record.allowed;
   std::optional<std::uint64_t> sequence;
   if (!is_refusal || !is_counted(service, record, key)) {
     const std::string request_id = record.details.request_id;
     sequence = co_await service.audit->write(std::move(record));
     service.recent.add(request_id, *sequence);
   }
-  ++answered;
+  service.metrics.answered(operation, format, allowed, code);
   co_return sequence;
 }
 

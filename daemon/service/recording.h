@@ -19,9 +19,10 @@ audit::Record record_of(Service& service, const Caller& caller, std::string_view
                         std::string key, const std::string& request_id);
 
 // Its sequence number, once it is durable as configured; nullopt for a refusal that is one of so many that it
-// was only counted. `key` is the record's, or null. Throws as audit::Writer::write() does.
+// was only counted. `format` is what was to be signed, empty: nothing was. `key` is the record's, or null. Throws as audit::Writer::write() does.
 boost::asio::awaitable<std::optional<std::uint64_t>> put_on_record(Service& service,
                                                                    audit::Record record,
+                                                                   std::string_view format,
                                                                    bool is_refusal,
                                                                    const Catalogue::Entry& key);
 

@@ -21,6 +21,7 @@
 #include "daemon/key/catalogue.h"
 #include "daemon/key/store.h"
 #include "daemon/key/verify.h"
+#include "daemon/metrics/metrics.h"
 #include "daemon/policy/limits.h"
 #include "daemon/policy/policy.h"
 #include "daemon/service/checkpoints.h"
@@ -69,8 +70,8 @@ struct Service {
   int landlock = 0;  // of this process
   // What the other processes found of themselves, by name.
   std::map<std::string, json::object> protections;
-  // (operation, code) -> answered requests.
-  std::map<std::pair<std::string, std::string>, std::uint64_t> answered;
+  Metrics metrics;
+  std::function<std::map<std::string, std::size_t>()> connections;  // that are open, by socket
 };
 
 // The grants of all files. Throws Error{invalid_request} that names file and line.

@@ -48,6 +48,7 @@ std::vector<std::string> device_command(const config::Device& device,
   if (device.backend == "tpm") {
     add("--tcti", device.tcti);
     add("--sessions", device.sessions);
+    if (device.anchor_index) add("--anchor-index", std::to_string(*device.anchor_index));
     return command;
   }
   const config::Hsm& hsm = device.hsm;

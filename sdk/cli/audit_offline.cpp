@@ -10,6 +10,7 @@
 #include "daemon/audit/reader.h"
 #include "daemon/audit/who.h"
 #include "daemon/base/posix.h"
+#include "sdk/cli/client.h"
 #include "sdk/cli/configuration.h"
 #include "sdk/cli/output.h"
 
@@ -22,7 +23,7 @@ struct Options {
   std::string from, config, what, target;
   std::vector<std::string> keys, checkpoints;
   std::uint64_t seq = 0;
-  bool tlog = false;
+  bool tlog = false, device = false;
 };
 
 std::string read(const std::string& path, std::size_t limit) {
@@ -40,8 +41,11 @@ std::string log_folder(const Options& options) {
              : std::filesystem::path(options.from).parent_path().string();
 }
 
-audit::VerifyOptions verify_options(const Options& options) {
+audit::VerifyOptions verify_options(const Options& options, const Context& context) {
   audit::VerifyOptions result;
+  if (options.device && options.keys.empty())
+    throw Failure(Exit::usage, "--device needs --key: a counter counts beside a signature alone",
+                  "`holdfast key show NAME --pem` writes the key");
   for (const std::string& path : options.keys) try {
       result.keys.push_back(audit::read_public_key(read(path, kMostKeyBytes)));
     } catch (const Error& error) {
@@ -50,6 +54,12 @@ audit::VerifyOptions verify_options(const Options& options) {
     }
   for (const std::string& path : options.checkpoints)
     result.saved.push_back(read(path, audit::kMostNoteBytes));
+  if (options.device)
+    result.anchor = Client::admin(context.socket)
+                        .get("/v1/audit/anchor")
+                        .object()
+                        .at("value")
+                        .to_number<std::uint64_t>();
   return result;
 }
 
@@ -64,7 +74,8 @@ audit::Progress progress() {
 
 void verify(const Options& options, Context& context) {
   const std::string folder = log_folder(options);
-  const audit::Verdict verdict = audit::verify(folder, verify_options(options), progress());
+  const audit::Verdict verdict =
+      audit::verify(folder, verify_options(options, context), progress());
   if (!verdict.good) context.exit_code = static_cast<int>(Exit::failed);
   if (context.json) {
     json::array faults;
@@ -182,6 +193,8 @@ void add_audit_offline_commands(CLI::App& audit, Context& context) {
       ->add_option("--checkpoint", options->checkpoints,
                    "A checkpoint that was kept elsewhere: shows a rollback and a fork")
       ->type_name("FILE");
+  verify_command->add_flag("--device", options->device,
+                           "Ask the daemon for its device's counter: shows a rollback, too");
   verify_command->footer(
       "Examples:\n  holdfast audit verify --key audit-log.pem --checkpoint saved-checkpoint\n"
       "  holdfast audit verify --from /backup/holdfast/audit");

@@ -29,6 +29,7 @@ void add_sign_commands(CLI::App& app, Context& context);
 void add_aws_commands(CLI::App& app, Context& context);
 void add_policy_commands(CLI::App& app, Context& context);
 void add_audit_commands(CLI::App& app, Context& context);
+void add_metrics_command(CLI::App& app, Context& context);
 void add_dev_command(CLI::App& app, Context& context);
 void add_completion_command(CLI::App& app, Context& context);
 

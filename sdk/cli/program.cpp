@@ -57,6 +57,7 @@ std::unique_ptr<CLI::App> make_program(Context& context) {
   add_aws_commands(*app, context);
   add_policy_commands(*app, context);
   add_audit_commands(*app, context);
+  add_metrics_command(*app, context);
   add_accept_commands(*app, context);
   add_completion_command(*app, context);
   return app;

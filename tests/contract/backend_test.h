@@ -30,4 +30,11 @@ class EnrollerContract : public BackendContract {
   Enroller& enroller() { return dynamic_cast<Enroller&>(*backend_); }
 };
 
+using NoAnchorContract = BackendContract;
+
+class AnchorContract : public BackendContract {
+ protected:
+  Anchor& anchor() { return dynamic_cast<Anchor&>(*backend_); }
+};
+
 }  // namespace holdfast::test

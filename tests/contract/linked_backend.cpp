@@ -73,7 +73,7 @@ class DeviceProcess {
   UniqueFd control_;
 };
 
-class LinkedBackend final : public Backend, public Enroller {
+class LinkedBackend final : public Backend, public Enroller, public Anchor {
  public:
   explicit LinkedBackend(const std::vector<std::string>& arguments)
       : process_(arguments), client_(Client::make(loop_, kName, {}, [] {})) {
@@ -115,6 +115,8 @@ class LinkedBackend final : public Backend, public Enroller {
   EnrolledKey enrol(std::string_view uri) override {
     return await(client_->enrol(kCaller, std::string(uri)));
   }
+  AnchorState read() override { return await(client_->read_anchor(kCaller)); }
+  AnchorState increment() override { return await(client_->increment_anchor(kCaller)); }
   // The client checks by itself, while it is idle.
   void check() override {
     if (client_->state() != device::State::ready)

@@ -91,12 +91,21 @@ INSTANTIATE_TEST_SUITE_P(Encrypted, BackendContract,
                                                  true}));
 INSTANTIATE_TEST_SUITE_P(Process, BackendContract,
                          testing::Values(Subject{make<LinkedDevices>, "swtpm", "swtpm"}));
+INSTANTIATE_TEST_SUITE_P(Fake, AnchorContract, testing::Values(Subject{make<FakeDevices>}));
+INSTANTIATE_TEST_SUITE_P(Tpm, AnchorContract,
+                         testing::Values(Subject{make<TpmDevices>, "swtpm", "swtpm"}));
+INSTANTIATE_TEST_SUITE_P(Encrypted, AnchorContract,
+                         testing::Values(Subject{make<EncryptedTpmDevices>, "swtpm", "swtpm",
+                                                 true}));
+INSTANTIATE_TEST_SUITE_P(Process, AnchorContract,
+                         testing::Values(Subject{make<LinkedDevices>, "swtpm", "swtpm"}));
 constexpr Subject kSoftHsm{make<SoftHsmDevices>, "softhsm2-util", "softhsm2"};
 constexpr Subject kLinkedSoftHsm{make<LinkedSoftHsmDevices>, "softhsm2-util", "softhsm2"};
 INSTANTIATE_TEST_SUITE_P(SoftHsm, BackendContract, testing::Values(kSoftHsm));
 INSTANTIATE_TEST_SUITE_P(SoftHsm, EnrollerContract, testing::Values(kSoftHsm));
 INSTANTIATE_TEST_SUITE_P(HsmProcess, BackendContract, testing::Values(kLinkedSoftHsm));
 INSTANTIATE_TEST_SUITE_P(HsmProcess, EnrollerContract, testing::Values(kLinkedSoftHsm));
+INSTANTIATE_TEST_SUITE_P(HsmProcess, NoAnchorContract, testing::Values(kLinkedSoftHsm));
 
 }  // namespace
 }  // namespace holdfast::test

@@ -37,7 +37,7 @@ bool same(const Wire& wire, ByteView bytes) {
 Command command_from(Input& in) {
   const auto type = static_cast<KeyType>(in.byte() % 6);
   const auto algorithm = static_cast<Algorithm>(in.byte() % 5);
-  switch (in.byte() % 8) {
+  switch (in.byte() % 10) {
     case 0:
       return Create{type};
     case 1:
@@ -58,6 +58,10 @@ Command command_from(Input& in) {
       return Remove{copy(in.sized())};
     case 6:
       return Enrol{std::string(as_text(in.sized()))};
+    case 7:
+      return ReadAnchor{};
+    case 8:
+      return IncrementAnchor{};
     default:
       return Check{};
   }
@@ -65,7 +69,7 @@ Command command_from(Input& in) {
 
 Answer answer_from(Input& in) {
   const auto text = [&] { return std::string(as_text(in.sized())); };
-  switch (in.byte() % 8) {
+  switch (in.byte() % 9) {
     case 0: {
       const auto kind = static_cast<ErrorKind>(in.byte() % kErrorKinds);
       return Failure{kind, -1 - static_cast<std::int64_t>(in.byte()), text()};
@@ -94,12 +98,18 @@ Answer answer_from(Input& in) {
       device.parallel = in.byte();
       device.lockout_counter = in.byte();
       device.encrypted_sessions = in.byte() % 2 != 0;
+      device.anchor = in.byte() % 2 != 0;
       return Ready{device};
     }
     case 6: {
       const auto type = static_cast<KeyType>(in.byte() % 6);
       Bytes object = copy(in.sized());
       return EnrolledKey{type, {std::move(object), copy(in.sized())}, in.byte() % 2 != 0};
+    }
+    case 7: {
+      AnchorState state;
+      if (in.byte() % 2 != 0) state.value = in.byte();
+      return state;
     }
     default:
       return Unavailable{text()};

@@ -89,7 +89,7 @@ bool set_padding(EVP_PKEY_CTX* context, Algorithm algorithm) {
 
 }  // namespace
 
-class FakeBackend final : public Backend, public Enroller {
+class FakeBackend final : public Backend, public Enroller, public Anchor {
  public:
   explicit FakeBackend(std::shared_ptr<FakeDevice> device) : device_(std::move(device)) {
     device_->begin_call();
@@ -104,6 +104,7 @@ class FakeBackend final : public Backend, public Enroller {
     description_.parallel = device_->parallel_;
     description_.commands_in_flight = std::max(2U, device_->parallel_);
     description_.lockout_counter = device_->lockout_counter_;
+    description_.anchor = true;
   }
 
   const DeviceDescription& describe() const override { return description_; }
@@ -192,6 +193,19 @@ class FakeBackend final : public Backend, public Enroller {
     return {key.type,
             {{uri.begin(), uri.end()}, key.pair ? public_key_of(key.pair.get()) : Bytes()},
             key.always_secret};
+  }
+
+  AnchorState read() override {
+    device_->begin_call();
+    const std::lock_guard lock(device_->mutex_);
+    return device_->anchor_;
+  }
+
+  AnchorState increment() override {
+    device_->begin_call();
+    const std::lock_guard lock(device_->mutex_);
+    device_->anchor_.value = device_->anchor_.value.value_or(0) + 1;
+    return device_->anchor_;
   }
 
  private:

@@ -67,6 +67,7 @@ class FakeDevice : public std::enable_shared_from_this<FakeDevice> {
   bool hang_ = false;
   std::uint32_t lockout_counter_ = 0;
   std::vector<Algorithm> lacked_;
+  AnchorState anchor_;
 };
 
 }  // namespace holdfast::test

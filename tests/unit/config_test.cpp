@@ -67,6 +67,7 @@ name = "second.tpm_2-b"
 backend = "tpm"
 tcti = "swtpm:path=/run/x.sock"
 sessions = "encrypted"
+anchor_index = 0x01A00001
 [[grant]]
 name = "read by policy, not here"
 )");
@@ -83,6 +84,8 @@ name = "read by policy, not here"
   EXPECT_EQ(config.devices[1].tcti, "swtpm:path=/run/x.sock");
   EXPECT_EQ(config.devices[0].sessions, "auto");
   EXPECT_EQ(config.devices[1].sessions, "encrypted");
+  EXPECT_EQ(config.devices[0].anchor_index, std::nullopt);
+  EXPECT_EQ(config.devices[1].anchor_index, 0x01A00001U);
 }
 
 TEST(Config, ReadsWhatTheLogHas) {
@@ -138,9 +141,13 @@ TEST(Config, NamesFileLineAndRemedyOfEachFault) {
       {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\ntcti = \"device:\"\n",
        "/etc/h.toml:4: ", "has to name the TPM's node: \"device:/dev/tpmrm0\""},
       {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\ntcti = \"x\"\npin = 1\n",
-       "/etc/h.toml:5: ", "known: name, backend, tcti, sessions, verify"},
+       "/etc/h.toml:5: ", "known: name, backend, tcti, sessions, anchor_index, verify"},
       {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\ntcti = \"x\"\nsessions = \"auto\"\n",
        "/etc/h.toml:5: ", "\"encrypted\", \"plain\""},
+      {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\ntcti = \"x\"\nanchor_index = 0x01C00002\n",
+       "/etc/h.toml:5: ", "has to be an integer from 0 to"},
+      {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\ntcti = \"x\"\nanchor_index = 0x017FFFFF\n",
+       "/etc/h.toml:5: ", "0x01800000 to 0x01BFFFFF, or 0"},
       {"[[device]]\nname = \"t\"\nbackend = \"tpm\"\ntcti = \"x\"\n[[device]]\nname = \"t\"\n",
        "/etc/h.toml:6: ", "two devices"},
       {"[daemon]\n[daemon]\n", "/etc/h.toml:2: ", "not valid TOML"},

@@ -52,6 +52,36 @@ TEST_F(DeviceClient, EveryCommandReachesTheDeviceAndItsResultComesBack) {
   ASSERT_TRUE(reach([&] { return removed; }));
   EXPECT_EQ(await(client->mac(1, imported.value->object, kChain)).error->kind(),
             ErrorKind::key_lost);
+
+  EXPECT_EQ(await(client->read_anchor(1)).value->value, std::nullopt);
+  EXPECT_EQ(await(client->increment_anchor(1)).value->value, 1U);
+  EXPECT_EQ(await(client->read_anchor(1)).value->value, 1U);
+}
+
+TEST_F(DeviceClient, SaysHowLongEachCommandWaitedAndHowLongTheDeviceWasAtIt) {
+  const Bytes key = hmac_key();
+  ThreadServer server(open_);
+  auto client = make();
+  std::vector<std::pair<Client::Duration, Client::Duration>> times;
+  client->on_answered([&](auto waited, auto worked) { times.emplace_back(waited, worked); });
+  client->attach(server.link());
+  ASSERT_TRUE(reach(*client, State::ready));
+  device_->hang();
+  for (int i = 0; i < 3; ++i) begin(client->mac(1, key, kChain));
+  ASSERT_TRUE(reach([&] { return device_->hanging() == 1; }));
+  loop_.restart();
+  loop_.poll();  // all three are submitted
+  const auto submitted = std::chrono::steady_clock::now();
+  ASSERT_TRUE(reach([&] { return std::chrono::steady_clock::now() - submitted > 30ms; }));
+  const auto released = std::chrono::steady_clock::now();
+  device_->release();
+  ASSERT_TRUE(reach([&] { return times.size() == 3; }));
+  const auto after = std::chrono::steady_clock::now() - released;
+  EXPECT_GE(times[0].second, released - submitted);  // the device was at it
+  for (const std::size_t behind : {1, 2}) {
+    EXPECT_GE(times[behind].first, released - submitted);
+    EXPECT_LE(times[behind].second, after);
+  }
 }
 
 TEST_F(DeviceClient, TheDevicesErrorsKeepTheirKindAndText) {

@@ -22,6 +22,8 @@ std::vector<Wire> every_command() {
   wires.push_back(encode(7, ImportPrivateKey{KeyType::ec_p384, Secret(filled(185))}));
   wires.push_back(encode(8, Enrol{"pkcs11:token=t;object=k"}));
   wires.push_back(encode(9, Sign{filled(20), Algorithm::eddsa, filled(65)}));
+  wires.push_back(encode(10, ReadAnchor{}));
+  wires.push_back(encode(11, IncrementAnchor{}));
   return wires;
 }
 
@@ -42,6 +44,8 @@ std::vector<Wire> every_answer() {
   wires.push_back(encode(0, Ready{description}));
   wires.push_back(encode(0, Unavailable{"no such device"}));
   wires.push_back(encode(6, EnrolledKey{KeyType::rsa_2048, {filled(40), filled(294)}, true}));
+  wires.push_back(encode(7, AnchorState{}));
+  wires.push_back(encode(8, AnchorState{0x0102030405060708}));
   return wires;
 }
 
@@ -98,6 +102,12 @@ TEST(DeviceMessage, AnswersComeOutAsTheyWentIn) {
     EXPECT_EQ(key.always_secret, always_secret);
   }
 
+  for (const std::optional<std::uint64_t> value :
+       {std::optional<std::uint64_t>(), std::optional<std::uint64_t>(UINT64_MAX)}) {
+    const auto anchor = decode_answer(encode(9, AnchorState{value}));
+    EXPECT_EQ(std::get<AnchorState>(anchor.body).value, value);
+  }
+
   DeviceDescription description;
   description.model = "chip";
   description.software = true;
@@ -107,6 +117,7 @@ TEST(DeviceMessage, AnswersComeOutAsTheyWentIn) {
   description.parallel = 4;
   description.lockout_counter = 5;
   description.encrypted_sessions = true;
+  description.anchor = true;
   const auto ready = decode_answer(encode(0, Ready{description}));
   const DeviceDescription& read = std::get<Ready>(ready.body).description;
   EXPECT_EQ(read.model, "chip");
@@ -117,6 +128,7 @@ TEST(DeviceMessage, AnswersComeOutAsTheyWentIn) {
   EXPECT_EQ(read.parallel, 4U);
   EXPECT_EQ(read.lockout_counter, 5U);
   EXPECT_TRUE(read.encrypted_sessions);
+  EXPECT_TRUE(read.anchor);
 }
 
 TEST(DeviceMessage, RefusesEveryTruncationAndEveryExtension) {
