@@ -73,7 +73,7 @@ void judge_attribute(std::string_view name, const std::vector<Pattern>& patterns
   });
 }
 
-enum class Exe { known, open };
+enum class Exe { known, digest_open, open };
 
 void judge_caller(const Grant& grant, const Caller& caller, Objections& objections,
                   Exe exe = Exe::known) {
@@ -87,11 +87,25 @@ void judge_caller(const Grant& grant, const Caller& caller, Objections& objectio
   if (objections.settled()) return;
   judge_attribute("unit", rule.units, caller.unit, objections);
   judge_attribute("user_unit", rule.user_units, caller.user_unit, objections);
-  if (exe == Exe::known) judge_attribute("exe", rule.exes, caller.exe, objections);
+  if (exe != Exe::open) judge_attribute("exe", rule.exes, caller.exe, objections);
+  if (exe == Exe::known && !rule.exe_digests.empty() && !holds(rule.exe_digests, caller.exe_sha256))
+    objections.add([&] {
+      return "caller: exe_sha256 is " +
+             (caller.exe_sha256.empty() ? std::string("not known") : shown(caller.exe_sha256)) +
+             ", wanted another";
+    });
   judge_attribute("label", rule.labels, caller.label, objections);
+  judge_attribute("container", rule.containers, caller.container, objections);
+  judge_attribute("pod", rule.pods, caller.pod, objections);
+  judge_attribute("security_label", rule.security_labels, caller.security_label, objections);
+  if (caller.nested && !rule.nested && rule.containers.empty() && rule.pods.empty())
+    objections.add([] {
+      return std::string(
+          "caller: is in a pid namespace of its own, which needs container, pod or nested = true");
+    });
   // A forced value with a hole in it would name somebody else, or nobody.
   for (const std::string& attribute : grant.filled_in)
-    if (caller.attribute(attribute).empty() && (exe == Exe::known || attribute != "exe"))
+    if (caller.attribute(attribute).empty() && (exe != Exe::open || attribute != "exe"))
       objections.add([&] { return "caller: " + attribute + " is not known, which set fills in"; });
 }
 
@@ -240,6 +254,13 @@ bool admits(const Grant& grant, const Caller& caller) {
 bool may_admit(const Grant& grant, const Caller& caller) {
   Objections found(Objections::Want::first);
   judge_caller(grant, caller, found, Exe::open);
+  return found.count() == 0;
+}
+
+bool wants_digest(const Grant& grant, const Caller& caller) {
+  Objections found(Objections::Want::first);
+  if (grant.caller.exe_digests.empty()) return false;
+  judge_caller(grant, caller, found, Exe::digest_open);
   return found.count() == 0;
 }
 

@@ -23,7 +23,12 @@ struct CallerRule {
   std::vector<Pattern> units;
   std::vector<Pattern> user_units;
   std::vector<Pattern> exes;
+  std::vector<std::string> exe_digests;  // SHA-256 in hex
   std::vector<Pattern> labels;
+  std::vector<Pattern> containers;
+  std::vector<Pattern> pods;
+  std::vector<Pattern> security_labels;
+  bool nested = false;  // also callers in pid namespaces below the daemon's
 };
 
 struct FactRule {
@@ -55,6 +60,8 @@ bool names_key(const Grant& grant, std::string_view key);
 bool admits(const Grant& grant, const Caller& caller);
 // As admits(), where the caller's executable is not known yet.
 bool may_admit(const Grant& grant, const Caller& caller);
+// Would it admit the caller if only its executable had the right digest?
+bool wants_digest(const Grant& grant, const Caller& caller);
 
 // Do caller, facts, skew and ttl match? (The key is the index's business.)
 bool answers(const Grant& grant, const Question& question);

@@ -91,6 +91,23 @@ std::vector<Pattern> read_units(Table& table, std::string_view key) {
   return units;
 }
 
+std::vector<std::string> read_digests(Table& table) {
+  std::vector<std::string> digests = table.texts("exe_sha256");
+  for (const std::string& digest : digests)
+    if (digest.size() != 64 || digest.find_first_not_of("0123456789abcdef") != std::string::npos)
+      table.fail("exe_sha256",
+                 "is " + in_quotes(digest) +
+                     "; it has to be 64 hex digits in lower case, as sha256sum shows");
+  return digests;
+}
+
+bool names_nobody(const CallerRule& rule) {
+  return rule.users.empty() && rule.uids.empty() && rule.groups.empty() && rule.gids.empty() &&
+         rule.units.empty() && rule.user_units.empty() && rule.exes.empty() &&
+         rule.exe_digests.empty() && rule.labels.empty() && rule.containers.empty() &&
+         rule.pods.empty() && rule.security_labels.empty();
+}
+
 CallerRule read_caller(Table& grant) {
   auto table = grant.table("caller");
   if (!table)
@@ -105,17 +122,26 @@ CallerRule read_caller(Table& grant) {
   rule.units = read_units(*table, "unit");
   rule.user_units = read_units(*table, "user_unit");
   rule.exes = patterns(*table, "exe", PatternKind::path);
+  rule.exe_digests = read_digests(*table);
   rule.labels = patterns(*table, "label", PatternKind::plain);
+  rule.containers = patterns(*table, "container", PatternKind::plain);
+  rule.pods = patterns(*table, "pod", PatternKind::plain);
+  rule.security_labels = patterns(*table, "security_label", PatternKind::plain);
+  rule.nested = table->boolean("nested").value_or(false);
   table->finish();
 
-  if (table->is_empty())
-    grant.fail("caller", "is empty: name at least one of user, uid, group, gid, unit, label");
+  if (names_nobody(rule))
+    grant.fail("caller",
+               "names nobody: name at least one of user, uid, group, gid, unit, label, container, "
+               "pod, security_label");
   const bool names_user = !rule.users.empty() || !rule.uids.empty();
   if (!rule.user_units.empty() && !names_user)
     table->fail("user_unit",
                 "means nothing without a user, who can name units at will: add user or uid");
   if (!rule.exes.empty() && !names_user && rule.units.empty())
     table->fail("exe", "only narrows a grant that names who runs it: add user, uid or unit");
+  if (!rule.exe_digests.empty() && rule.exes.empty())
+    table->fail("exe_sha256", "only narrows a grant that names the executable: add exe");
   for (const Pattern& exe : rule.exes)
     if (!exe.text().starts_with('/') && !exe.text().starts_with("**"))
       table->fail("exe", "has to be an absolute path");

@@ -45,10 +45,12 @@ struct Policy::Rules {
   std::unordered_map<gid_t, Indices> by_gid;
   std::unordered_map<std::string, Indices> by_unit;
   Indices by_other;
+  Indices with_digest;  // those that name the digest of an executable
 
   explicit Rules(std::vector<Grant> read) : grants(std::move(read)) {
     for (std::size_t i = 0; i < grants.size(); ++i) {
       add_caller(i);
+      if (!grants[i].caller.exe_digests.empty()) with_digest.push_back(i);
       const auto& keys = grants[i].keys;
       if (!std::ranges::all_of(keys, &Pattern::is_literal)) {
         by_pattern.push_back(i);
@@ -172,6 +174,12 @@ bool Policy::may_name(const Caller& caller) const {
          rules.any_admits(rules.by_other, caller);
 }
 
+bool Policy::wants_digest(const Caller& caller) const {
+  return std::ranges::any_of(rules_->with_digest, [&](std::size_t i) {
+    return policy::wants_digest(rules_->grants[i], caller);
+  });
+}
+
 std::vector<std::string> Policy::grants_of(const Caller& caller) const {
   std::vector<std::string> names;
   for (const Grant& grant : rules_->grants)
@@ -200,8 +208,10 @@ bool Policy::needs_process_identity() const {
   return std::ranges::any_of(rules_->grants, [](const Grant& grant) {
     const CallerRule& caller = grant.caller;
     return !caller.units.empty() || !caller.user_units.empty() || !caller.exes.empty() ||
+           !caller.labels.empty() || !caller.containers.empty() || !caller.pods.empty() ||
            std::ranges::any_of(grant.filled_in, [](const std::string& name) {
-             return name == "unit" || name == "user_unit" || name == "exe";
+             return name == "unit" || name == "user_unit" || name == "exe" || name == "label" ||
+                    name == "container" || name == "pod";
            });
   });
 }

@@ -57,6 +57,8 @@ Refused read_request(const json::object& request) {
   refused.caller.uid = static_cast<uid_t>(*uid);
   refused.caller.user = who.optional_text("user", kMaxText).value_or("");
   refused.caller.unit = who.optional_text("unit", kMaxText).value_or("");
+  refused.caller.label = who.optional_text("label", kMaxText).value_or("");
+  refused.caller.nested = who.optional_bool("nested").value_or(false);
 
   const json::value* facts = fields.optional_value("facts");
   if (facts == nullptr || !facts->is_array()) fields.fail("facts", "has to be a list of pairs");
@@ -117,8 +119,11 @@ std::string caller_table(const Caller& caller) {
   const std::string user = account && account->user == caller.user
                                ? "user = " + quote(caller.user)
                                : "uid = " + std::to_string(caller.uid);
-  return is_lasting_unit(caller.unit) ? "{ unit = " + quote(caller.unit) + ", " + user + " }"
-                                      : "{ " + user + " }";
+  std::string text = "{ ";
+  if (is_lasting_unit(caller.unit)) text += "unit = " + quote(caller.unit) + ", ";
+  text += user;
+  if (config::is_name(caller.label)) text += ", label = " + quote(caller.label);
+  return text + (caller.nested ? ", nested = true }" : " }");
 }
 
 std::string grant_name(const Refused& refused) {

@@ -125,7 +125,12 @@ json::object whoami_document(const Service& service, const Caller& caller) {
           {"unit", caller.unit},
           {"user_unit", caller.user_unit},
           {"exe", caller.exe},
+          {"exe_sha256", caller.exe_sha256},
           {"label", caller.label},
+          {"container", caller.container},
+          {"pod", caller.pod},
+          {"security_label", caller.security_label},
+          {"nested", caller.nested},
           {"grants", std::move(grants)}};
 }
 

@@ -45,7 +45,8 @@ struct Request {
                                                 {"unit", caller.unit},
                                                 {"user_unit", caller.user_unit},
                                                 {"exe", caller.exe},
-                                                {"label", caller.label}}}};
+                                                {"label", caller.label},
+                                                {"nested", caller.nested}}}};
     if (ttl) object["ttl_seconds"] = *ttl;
     // As it comes from the socket.
     return parse_json_object(json::serialize(object));
