@@ -89,6 +89,7 @@ Assigned assigned_in(std::string_view path) {
     assigned.container = container_from(name, parent, !pod.empty());
     if (!assigned.container.empty()) {
       assigned.folder = path.substr(0, path.size() - rest.size());
+      if (!assigned.folder.empty()) assigned.folder.pop_back();  // the slash
       assigned.pod = pod;
     }
     pod = pod_from(name, below_kubepods);

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -103,52 +104,50 @@ def cgroups(root):
 # Row 4: what an executable is worth.
 
 
-def test_row04_exec_after_connect_gives_what_the_uid_has_and_no_more(root, daemon, cgroups):
-    """The pidfd survives exec: while the daemon is held up the connector becomes the trusted program."""
-
-    def attack(key):
-        reader, writer = os.pipe()
-        core = daemon.part("core")
-        os.kill(core, signal.SIGSTOP)
-        try:
-            attacker = os.fork()
-            if attacker == 0:
-                import socket  # noqa: PLC0415
-
-                os.close(reader)
+def exec_after_connect(daemon, folder, uid, key):
+    """While the core is held up, who connected and asked becomes the trusted program; a child reads the answer."""
+    fifo = os.path.join(folder, "fifo")
+    if not os.path.exists(fifo):
+        os.mkfifo(fifo)
+    reader, writer = os.pipe()
+    core = daemon.part("core")
+    os.kill(core, signal.SIGSTOP)
+    try:
+        attacker = os.fork()
+        if attacker == 0:
+            try:
+                become(uid)
                 connection = socket.socket(socket.AF_UNIX)
                 connection.connect(daemon.socket)
                 connection.sendall(post(key))
                 if os.fork() == 0:
                     connection.settimeout(20)
-                    with contextlib.suppress(OSError):
-                        os.write(writer, connection.recv(65536))
+                    os.write(writer, connection.recv(65536))
                     os._exit(0)
-                # curl waits for a server that never answers, until it is killed.
-                os.set_inheritable(writer, False)
-                os.execv(TRUSTED, [TRUSTED, "-s", "telnet://127.0.0.1:1", "--retry-connrefused", "--retry", "1000"])
-            os.close(writer)
-            wait_until(lambda: os.readlink(f"/proc/{attacker}/exe") == TRUSTED, 10, "the attacker is the trusted program")
-        finally:
-            os.kill(core, signal.SIGCONT)
-        with os.fdopen(reader, "rb") as pipe:
-            answer = pipe.read()
-        os.kill(attacker, signal.SIGKILL)
-        os.waitpid(attacker, 0)
-        return b'"signature"' in answer
+                os.execv(TRUSTED, [TRUSTED, "-s", f"file://{fifo}"])
+            finally:
+                os._exit(1)
+        os.close(writer)
+        wait_until(lambda: os.readlink(f"/proc/{attacker}/exe") == TRUSTED, 10, "the attacker is the trusted program")
+    finally:
+        os.kill(core, signal.SIGCONT)
+    with os.fdopen(reader, "rb") as pipe:
+        answer = pipe.read()
+    os.kill(attacker, signal.SIGKILL)
+    os.waitpid(attacker, 0)
+    return b'"signature"' in answer
 
-    assert as_user(ALICE, lambda: attack_of(attack, "uid"))
+
+def test_row04_exec_after_connect_gives_what_the_uid_has_and_no_more(daemon, cgroups, folder):
+    """The pidfd survives exec."""
+    assert exec_after_connect(daemon, folder, ALICE, "uid")
     for key in ("exe", "digest", "unit-and-exe"):
-        assert not as_user(MALLORY, lambda key=key: attack_of(attack, key)), key
+        assert not exec_after_connect(daemon, folder, MALLORY, key), key
     # ALICE could have started the program herself: her uid gives it. Her unit it does not give.
-    assert as_user(ALICE, lambda: attack_of(attack, "exe"))
-    assert not as_user(ALICE, lambda: attack_of(attack, "unit-and-exe"))
+    assert exec_after_connect(daemon, folder, ALICE, "exe")
+    assert not exec_after_connect(daemon, folder, ALICE, "unit-and-exe")
     with cgroups.unit(f"system.slice/{A}") as procs:
         assert curl(daemon, "unit-and-exe", ALICE, procs=procs) == 200
-
-
-def attack_of(attack, key):
-    return attack(key)
 
 
 def test_row04_program_that_was_written_is_none_that_a_grant_names(root, daemon, folder):
