@@ -101,6 +101,19 @@ std::vector<std::string> read_digests(Table& table) {
   return digests;
 }
 
+std::vector<Pattern> read_labels(Table& table) {
+  std::vector<Pattern> labels = patterns(table, "label", PatternKind::plain);
+  for (const Pattern& label : labels) {
+    std::string letters = label.text();
+    std::ranges::replace(letters, '*', 'x');
+    if (!config::is_name(letters))
+      table.fail("label", "is " + in_quotes(label.text()) +
+                              "; what `holdfast run --label` gives is [a-z0-9][a-z0-9._-]{0,62}. "
+                              "The security module's label is security_label");
+  }
+  return labels;
+}
+
 bool names_nobody(const CallerRule& rule) {
   return rule.users.empty() && rule.uids.empty() && rule.groups.empty() && rule.gids.empty() &&
          rule.units.empty() && rule.user_units.empty() && rule.exes.empty() &&
@@ -123,7 +136,7 @@ CallerRule read_caller(Table& grant) {
   rule.user_units = read_units(*table, "user_unit");
   rule.exes = patterns(*table, "exe", PatternKind::path);
   rule.exe_digests = read_digests(*table);
-  rule.labels = patterns(*table, "label", PatternKind::plain);
+  rule.labels = read_labels(*table);
   rule.containers = patterns(*table, "container", PatternKind::plain);
   rule.pods = patterns(*table, "pod", PatternKind::plain);
   rule.security_labels = patterns(*table, "security_label", PatternKind::plain);

@@ -119,6 +119,7 @@ TEST(PolicyLoad, NamesFileLineAndRemedyOfEachFault) {
       // caller
       {"[[grant]]\nname = \"g\"\nkey = \"k\"\n", "h.toml:1: ", "caller is missing: say who"},
       {grant("", "{}"), "h.toml:4: ", "name at least one of user, uid, group"},
+      {grant("", "{ label = \"system_u:orders\" }"), "h.toml:4: ", "is security_label"},
       {grant("", "{ nested = true }"), "h.toml:4: ", "names nobody"},
       {grant("", "{ uid = 1, exe_sha256 = \"" + std::string(64, 'a') + "\" }"),
        "h.toml:4: ", "add exe"},

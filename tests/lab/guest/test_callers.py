@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 from conftest import DAEMON, health, run, show, write
+from holdfast_testing.processes import wait_until
 
 ALLOWED, REFUSED = 0, 3
 # Each grant has an audience of its name.
@@ -17,6 +18,7 @@ GRANTS = {
     "exe": '{ user = "hf-orders", exe = "/usr/bin/holdfast" }',
     "user-unit": '{ user = "hf-alice", user_unit = "orders.service" }',
     "unit-of-the-manager": '{ unit = "user@61002.service" }',
+    "label": '{ label = "nightly", user = "hf-orders" }',
 }
 # Asks for a token under each grant, and who the daemon takes it for.
 ASK = """for audience in {audiences}; do
@@ -131,3 +133,20 @@ def test_a_session_without_a_unit_has_none_of_them(alice, kernel_has_pidfd):
     answered, who = answers(copy)
     assert answered == expected(kernel_has_pidfd), who
     shutil.os.unlink(copy)
+
+
+@pytest.mark.short
+def test_a_label_is_known_of_what_root_started_with_it(units, kernel_has_pidfd):
+    """A scope of the real manager's, gone when the command has ended."""
+    copy = "/run/lab-asked-label"
+    for label in ("nightly", "weekly"):
+        got = run("/usr/bin/holdfast", "run", "--label", label, "--user", "hf-orders", "--", "sh", "/run/lab-ask")
+        write(copy, got.stdout)
+        answered, who = answers(copy)
+        assert answered == expected(kernel_has_pidfd, "user", "exe", *(["label"] if label == "nightly" else [])), who
+        assert who["label"] == (label if kernel_has_pidfd else ""), who
+    os.unlink(copy)
+    done = run("/usr/bin/holdfast", "run", "--label", "nightly", "--", "sh", "-c", "cat /proc/self/cgroup; sleep 1000 & exit 7", check=False)
+    assert done.returncode == 7 and "/system.slice/holdfast-label-nightly-" in done.stdout, done
+    wait_until(lambda: "holdfast-label-" not in run("systemctl", "list-units", "--all", "--plain", "--no-legend", "--type=scope").stdout, 30,
+               "the scopes are gone")  # fmt: skip
