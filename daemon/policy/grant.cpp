@@ -101,7 +101,8 @@ void judge_caller(const Grant& grant, const Caller& caller, Objections& objectio
   if (caller.nested && !rule.nested && rule.containers.empty() && rule.pods.empty())
     objections.add([] {
       return std::string(
-          "caller: is in a pid namespace of its own, which needs container, pod or nested = true");
+          "caller: is in a pid namespace of its own, or in which is not known: that needs "
+          "container, pod or nested = true");
     });
   // A forced value with a hole in it would name somebody else, or nobody.
   for (const std::string& attribute : grant.filled_in)

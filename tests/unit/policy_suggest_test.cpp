@@ -79,6 +79,19 @@ std::string suggestion(const Request& request) {
   return text;
 }
 
+TEST(Suggest, NamesTheLabelAndThePidNamespace) {
+  Request request;
+  request.caller.label = "nightly";
+  request.caller.nested = true;
+  const std::string text = suggestion(request);
+  EXPECT_THAT(text, HasSubstr("uid = 4001001, label = \"nightly\", nested = true }"));
+  Request other = request;
+  other.caller.label = "weekly";
+  EXPECT_FALSE(other.decide(*Policy::load({{"s.toml", text}})).allowed);
+  request.caller.label = "no label*";
+  EXPECT_THAT(suggestion(request), Not(HasSubstr("label =")));
+}
+
 TEST(Suggest, BindsWhatTheRequestSaid) {
   Request request;
   for (const auto& [name, value] :
