@@ -406,6 +406,19 @@ def test_row22_nested_pid_namespace_is_refused_unless_a_grant_is_for_such(root, 
     assert record["details"]["caller"]["nested"] is True, record
 
 
+def test_row22_caller_of_whom_nothing_is_known_is_refused(root, daemon):
+    """As long as holdfast-caller does not answer: who asks might be in a namespace of its own."""
+    ask = lambda: exchange(daemon.socket, post("uid"))  # noqa: E731
+    assert as_user(ALICE, ask).status == 200
+    silent = daemon.part("caller")
+    os.kill(silent, signal.SIGSTOP)
+    try:
+        assert as_user(ALICE, ask).code == "not_permitted"
+    finally:
+        os.kill(silent, signal.SIGCONT)
+    wait_until(lambda: as_user(ALICE, ask).status == 200, 20, "it answers again")
+
+
 def test_row22_nested_namespace_is_what_a_grant_for_a_container_is_for(daemon, cgroups, folder):
     with cgroups.unit(f"system.slice/docker-{CONTAINER}.scope") as procs:
         keys, who = signed_nested(daemon, folder, MALLORY, procs)
