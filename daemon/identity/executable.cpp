@@ -14,11 +14,6 @@
 namespace holdfast::identity {
 namespace {
 
-bool is_same_file(const struct statx& one, const struct statx& other) {
-  return one.stx_ino == other.stx_ino && one.stx_dev_major == other.stx_dev_major &&
-         one.stx_dev_minor == other.stx_dev_minor;
-}
-
 bool is_made_up(int file) {
   struct statfs system {};
   return ::fstatfs(file, &system) != 0 || system.f_type == FUSE_SUPER_MAGIC;

@@ -1,8 +1,10 @@
 #include "daemon/identity/observer.h"
 
+#include <fcntl.h>
 #include <poll.h>
 
 #include <charconv>
+#include <optional>
 #include <string_view>
 
 #include "daemon/base/error.h"
@@ -10,6 +12,7 @@
 #include "daemon/identity/assigned.h"
 #include "daemon/identity/cgroup.h"
 #include "daemon/identity/executable.h"
+#include "daemon/identity/owned.h"
 
 namespace holdfast::identity {
 namespace {
@@ -26,6 +29,19 @@ void assign(Process& process, const CgroupTrees& trees) {
   process.label = std::move(assigned.label);
   process.container = std::move(assigned.container);
   process.pod = std::move(assigned.pod);
+}
+
+std::optional<struct statx> pid_namespace_of(const std::string& process) {
+  struct statx file {};
+  if (!inspect(AT_FDCWD, ("/proc/" + process + "/ns/pid").c_str(), 0, file)) return std::nullopt;
+  return file;
+}
+
+// Sooner told than by the text of status, and nearly always the answer.
+bool is_in_our_pid_namespace(pid_t pid) {
+  static const auto ours = pid_namespace_of("self");
+  const auto theirs = pid_namespace_of(std::to_string(pid));
+  return ours && theirs && is_same_file(*ours, *theirs);
 }
 
 }  // namespace
@@ -55,6 +71,7 @@ std::string cgroup_of(pid_t pid) {
 }
 
 bool is_nested(pid_t pid) {
+  if (is_in_our_pid_namespace(pid)) return false;
   constexpr std::string_view name = "\nNSpid:\t";
   try {
     const std::string text = read_file("/proc/" + std::to_string(pid) + "/status", kMaxStatus);

@@ -17,6 +17,11 @@ bool inspect(int folder, const char* path, int flags, struct statx& file) {
   return ::statx(folder, path, flags | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &file) == 0;
 }
 
+bool is_same_file(const struct statx& one, const struct statx& other) {
+  return one.stx_ino == other.stx_ino && one.stx_dev_major == other.stx_dev_major &&
+         one.stx_dev_minor == other.stx_dev_minor;
+}
+
 UniqueFd open_owned_by_root(std::string_view path, struct statx& file) {
   UniqueFd here(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!here || !inspect(here.get(), "", AT_EMPTY_PATH, file)) return {};

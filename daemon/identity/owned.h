@@ -17,4 +17,6 @@ UniqueFd open_owned_by_root(std::string_view path, struct statx& file);
 // AT_STATX_DONT_SYNC: another user's FUSE server must not be able to stall us.
 bool inspect(int folder, const char* path, int flags, struct statx& file);
 
+bool is_same_file(const struct statx& one, const struct statx& other);
+
 }  // namespace holdfast::identity
