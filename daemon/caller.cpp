@@ -1,4 +1,4 @@
-// holdfast-caller: tells the core which program a caller runs. It alone of our processes may look into
+// holdfast-caller: tells the core which program a caller runs, and into what root put it. It alone of our processes may look into
 // those of other users; it knows nothing else, and is asked for nothing else. Started by holdfastd, with
 // the control socket as descriptor 3.
 #include <poll.h>
@@ -13,7 +13,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/protection.h"
 #include "daemon/device/control.h"
-#include "daemon/identity/executable.h"
+#include "daemon/identity/observer.h"
 #include "daemon/identity/question.h"
 
 namespace holdfast {
@@ -25,11 +25,11 @@ std::string gap() {
 }
 
 // False where the core can't be told: then another process of ours has to be.
-bool answer_one(UniqueFd& link) {
+bool answer_one(UniqueFd& link, identity::Observer& observer) {
   const auto question = identity::receive_question(link.get());
   if (question)
-    return identity::send_answer(link.get(),
-                                 {question->id, identity::process_of(question->pidfd.get())});
+    return identity::send_answer(
+        link.get(), {question->id, observer.process_of(question->pidfd.get(), question->measure)});
   const bool closed = identity::is_closed(link.get());
   link.reset();  // where the core is gone its successor comes with a new one
   return closed;
@@ -38,19 +38,21 @@ bool answer_one(UniqueFd& link) {
 // Until the supervisor says stop or is gone.
 void serve() {
   UniqueFd link;
+  identity::Observer observer;
   for (;;) {
     std::array<pollfd, 2> ready{{{device::kControlFd, POLLIN, 0}, {link.get(), POLLIN, 0}}};
-    if (::poll(ready.data(), ready.size(), -1) < 0) {
+    if (::poll(ready.data(), ready.size(), observer.busy() ? 0 : -1) < 0) {
       if (errno == EINTR) continue;
       throw_errno(ErrorKind::internal, "poll");
     }
+    if (observer.busy()) observer.work();  // a fraction of a millisecond
     if (ready[0].revents != 0) {
       auto message = device::receive_control(device::kControlFd);
       if (!message || message->body.contains("stop")) return;
       if (!message->body.contains("link") || message->descriptors.size() != 1) continue;
       link = std::move(message->descriptors.front());
-      if (!identity::send_answer(link.get(), {identity::kGapId, {gap(), {}}})) link.reset();
-    } else if (ready[1].revents != 0 && !answer_one(link)) {
+      if (!identity::send_answer(link.get(), {identity::kGapId, {.exe = gap()}})) link.reset();
+    } else if (ready[1].revents != 0 && !answer_one(link, observer)) {
       throw Error(ErrorKind::internal, "the core does not take an answer");
     }
   }

@@ -70,7 +70,12 @@ void append_details(std::string& out, const Details& details) {
   append_field(out, "unit", caller.unit);
   append_field(out, "user_unit", caller.user_unit);
   append_field(out, "exe", caller.exe, kMaxPath);
+  append_field(out, "exe_sha256", caller.exe_sha256);
   append_field(out, "label", caller.label);
+  append_field(out, "container", caller.container);
+  append_field(out, "pod", caller.pod);
+  append_field(out, "security_label", caller.security_label);
+  out.append(caller.nested ? ",\"nested\":true" : ",\"nested\":false");
   out.push_back('}');
   append_facts(out, details.facts);
   if (details.skew.count() != 0)

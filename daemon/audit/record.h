@@ -19,7 +19,7 @@ struct Details {
   std::chrono::seconds skew{0};             // how far the time the caller gave was from ours
   std::optional<std::chrono::seconds> ttl;  // of a token
   std::string jti;                          // of a token that was minted
-  Caller caller;                            // pid, gid, user, unit, user_unit, exe, label
+  Caller caller;                            // all but its groups
   std::string request_id;
   std::string grant;   // that allowed it
   std::string reason;  // why it was denied or failed

@@ -12,6 +12,9 @@ std::string Caller::attribute(std::string_view name) const {
   if (name == "user_unit") return user_unit;
   if (name == "exe") return exe;
   if (name == "label") return label;
+  if (name == "container") return container;
+  if (name == "pod") return pod;
+  if (name == "security_label") return security_label;
   return {};
 }
 

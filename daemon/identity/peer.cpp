@@ -6,9 +6,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <optional>
 #include <utility>
 #include <vector>
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include "daemon/base/error.h"
 #include "daemon/identity/unit.h"
@@ -22,6 +27,8 @@ namespace holdfast::identity {
 namespace {
 
 constexpr std::size_t kMaxLabel = 4096;
+constexpr std::chrono::seconds kMeasurePatience{10};
+constexpr std::chrono::milliseconds kMeasurePause{20};
 
 // Invalid where the kernel has no such option. Throws Error{not_permitted} if the process is gone
 // already: before 6.16 the kernel then has nothing to point at.
@@ -56,7 +63,7 @@ std::vector<gid_t> peer_groups(int socket) {
 }
 
 // Empty where no security module labels sockets.
-std::string peer_label(int socket) {
+std::string peer_security_label(int socket) {
   std::string label(kMaxLabel, '\0');
   auto size = static_cast<socklen_t>(label.size());
   if (::getsockopt(socket, SOL_SOCKET, SO_PEERSEC, label.data(), &size) != 0) return {};
@@ -107,15 +114,17 @@ Peer Peer::of(int socket) {
   caller.gid = credentials.gid;
   caller.groups = peer_groups(socket);
   std::erase(caller.groups, caller.gid);
-  caller.label = peer_label(socket);
+  caller.security_label = peer_security_label(socket);
   peer.complete_ = !peer.pidfd_;  // the pid alone may be somebody else's by now
+  peer.measured_ = peer.complete_;
+  caller.nested = !peer.complete_;  // until it is known that it is not
   peer.require_alive();
   return peer;
 }
 
 boost::asio::awaitable<void> Peer::complete(Processes& processes, Groups& groups) {
   if (complete_) co_return;
-  std::optional<Process> process = co_await processes.of(pidfd_.get());
+  std::optional<Process> process = co_await processes.of(pidfd_.get(), false);
   require_alive();
   if (!process) co_return;
   Units units = units_of(process->cgroup);
@@ -125,7 +134,26 @@ boost::asio::awaitable<void> Peer::complete(Processes& processes, Groups& groups
   // A setuid program below another user's manager: that user chose the name, and is not this one.
   if (units.user_manager == caller_.uid) caller_.user_unit = std::move(units.user_unit);
   caller_.exe = std::move(process->exe);
+  caller_.label = std::move(process->label);
+  caller_.container = std::move(process->container);
+  caller_.pod = std::move(process->pod);
+  caller_.nested = process->nested;
   complete_ = true;
+}
+
+boost::asio::awaitable<void> Peer::measure(Processes& processes) {
+  boost::asio::steady_timer pause(co_await boost::asio::this_coro::executor);
+  const auto deadline = std::chrono::steady_clock::now() + kMeasurePatience;
+  while (!measured_ && std::chrono::steady_clock::now() < deadline) {
+    const std::optional<Process> process = co_await processes.of(pidfd_.get(), true);
+    require_alive();
+    measured_ = process && !process->measuring;
+    // What it ran when it connected, or it is no digest of that.
+    if (measured_ && process->exe == caller_.exe) caller_.exe_sha256 = process->exe_sha256;
+    if (measured_) co_return;
+    pause.expires_after(kMeasurePause);
+    co_await pause.async_wait(boost::asio::use_awaitable);
+  }
 }
 
 void Peer::name_user() {

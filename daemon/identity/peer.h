@@ -31,6 +31,12 @@ class Peer {
   // what was read was about it. Throws Error{not_permitted} if it has ended.
   boost::asio::awaitable<void> complete(Processes& processes, Groups& groups);
 
+  // Is it known which file it runs, to the byte, as far as that can be known?
+  bool is_measured() const { return measured_; }
+  // The digest of its executable, for which a large file needs a while. Throws Error{not_permitted} if the
+  // process has ended.
+  boost::asio::awaitable<void> measure(Processes& processes);
+
   // Looks the name of the uid up, once: before the first request and not before, for a connection that is
   // turned away should not cost a look into the user database.
   void name_user();
@@ -44,6 +50,7 @@ class Peer {
   Caller caller_;
   std::string group_;
   bool complete_ = false;
+  bool measured_ = false;
   bool named_ = false;
   UniqueFd pidfd_;
 };

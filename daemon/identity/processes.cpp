@@ -28,10 +28,11 @@ constexpr std::chrono::seconds kHang{5};
 constexpr std::size_t kMostAsked = 32;
 
 struct Waiting {
-  Waiting(asio::io_context& loop, std::uint64_t id, int pidfd)
-      : id(id), pidfd(pidfd), answered(loop, kPatience) {}
+  Waiting(asio::io_context& loop, std::uint64_t id, int pidfd, bool measure)
+      : id(id), pidfd(pidfd), measure(measure), answered(loop, kPatience) {}
   std::uint64_t id;
   int pidfd;
+  bool measure;
   asio::steady_timer answered;
   std::optional<Process> process;
 };
@@ -51,8 +52,8 @@ class LinkedProcesses final : public Processes {
     asio::co_spawn(loop_, receive(link_), asio::detached);
   }
 
-  asio::awaitable<std::optional<Process>> of(int pidfd) override {
-    const auto own = waiting_.emplace(waiting_.end(), loop_, ++last_id_, pidfd);
+  asio::awaitable<std::optional<Process>> of(int pidfd, bool measure) override {
+    const auto own = waiting_.emplace(waiting_.end(), loop_, ++last_id_, pidfd, measure);
     if (next_ == waiting_.end()) next_ = own;
     ask();
     co_await own->answered.async_wait(kNoThrow);
@@ -71,7 +72,8 @@ class LinkedProcesses final : public Processes {
 
   void ask() {
     for (; link_ && next_ != waiting_.end() && asked_ < kMostAsked; ++next_, ++asked_) {
-      if (!send_question(link_->native_handle(), next_->id, next_->pidfd)) return replace();
+      if (!send_question(link_->native_handle(), next_->id, next_->pidfd, next_->measure))
+        return replace();
       if (asked_ == 0) last_word_ = Steady::now();
     }
   }

@@ -28,8 +28,9 @@ class Processes {
   virtual void attach(UniqueFd link) = 0;
 
   // What the process that `pidfd` stands for runs and where; nullopt if there is no answer within a second.
-  // `pidfd` is the caller's, and has to stay open until then.
-  virtual boost::asio::awaitable<std::optional<Process>> of(int pidfd) = 0;
+  // `pidfd` is the caller's, and has to stay open until then. `measure`: its executable's digest too, for which
+  // it may have to be asked again.
+  virtual boost::asio::awaitable<std::optional<Process>> of(int pidfd, bool measure) = 0;
 
   // Why nothing, or not everything, can be known of processes now; empty if it can.
   virtual std::string gap() const = 0;

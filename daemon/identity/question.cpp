@@ -12,6 +12,16 @@
 namespace holdfast::identity {
 namespace {
 
+// Both kinds of message begin so.
+struct Head {
+  std::uint64_t id = 0;
+  std::uint64_t flags = 0;
+};
+constexpr std::uint64_t kMeasure = 1, kNested = 2;
+constexpr std::array kTexts{&Process::exe,       &Process::cgroup, &Process::label,
+                            &Process::container, &Process::pod,    &Process::exe_sha256};
+constexpr std::size_t kMaxNames = 1024;  // all texts but the first two
+
 struct alignas(cmsghdr) OneDescriptor {
   std::array<char, CMSG_SPACE(sizeof(int))> bytes{};
 };
@@ -35,9 +45,10 @@ ssize_t receive(int socket, msghdr& message) {
 
 }  // namespace
 
-bool send_question(int socket, std::uint64_t id, int pidfd) {
+bool send_question(int socket, std::uint64_t id, int pidfd, bool measure) {
   OneDescriptor control;
-  iovec part{&id, sizeof id};
+  Head head{id, measure ? kMeasure : 0};
+  iovec part{&head, sizeof head};
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
@@ -57,10 +68,11 @@ bool is_closed(int socket) {
 }
 
 bool send_answer(int socket, const Answer& answer) {
-  std::uint64_t id = answer.id;
-  // Neither has a NUL in it.
-  std::string text = answer.process.exe + '\0' + answer.process.cgroup;
-  std::array<iovec, 2> parts{{{&id, sizeof id}, {text.data(), text.size()}}};
+  const Process& process = answer.process;
+  Head head{answer.id, (process.nested ? kNested : 0) | (process.measuring ? kMeasure : 0)};
+  std::string text;
+  for (const auto field : kTexts) text.append(process.*field).push_back('\0');  // none has a NUL
+  std::array<iovec, 2> parts{{{&head, sizeof head}, {text.data(), text.size()}}};
   msghdr message{};
   message.msg_iov = parts.data();
   message.msg_iovlen = parts.size();
@@ -70,7 +82,8 @@ bool send_answer(int socket, const Answer& answer) {
 std::optional<Question> receive_question(int socket) {
   Question question;
   OneDescriptor control;
-  iovec part{&question.id, sizeof question.id};
+  Head head;
+  iovec part{&head, sizeof head};
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
@@ -84,26 +97,34 @@ std::optional<Question> receive_question(int socket) {
     std::memcpy(&fd, CMSG_DATA(rights), sizeof fd);
     question.pidfd = UniqueFd(fd);
   }
-  if (size != sizeof question.id || !question.pidfd || (message.msg_flags & MSG_CTRUNC) != 0)
+  if (size != sizeof head || !question.pidfd || (message.msg_flags & MSG_CTRUNC) != 0)
     return std::nullopt;
+  question.id = head.id;
+  question.measure = (head.flags & kMeasure) != 0;
   return question;
 }
 
 std::optional<Answer> receive_answer(int socket) {
   Answer answer;
-  std::array<char, PATH_MAX + kMaxCgroupText> buffer;
-  std::array<iovec, 2> parts{{{&answer.id, sizeof answer.id}, {buffer.data(), buffer.size()}}};
+  Head head;
+  std::array<char, PATH_MAX + kMaxCgroupText + kMaxNames> buffer;
+  std::array<iovec, 2> parts{{{&head, sizeof head}, {buffer.data(), buffer.size()}}};
   msghdr message{};
   message.msg_iov = parts.data();
   message.msg_iovlen = parts.size();
   const ssize_t size = receive(socket, message);
-  if (size < static_cast<ssize_t>(sizeof answer.id)) return std::nullopt;
-  const std::string_view text(buffer.data(), static_cast<std::size_t>(size) - sizeof answer.id);
-  const auto end = text.find('\0');
-  if (end == std::string_view::npos) return std::nullopt;
-  answer.process.exe = text.substr(0, end);
-  answer.process.cgroup = text.substr(end + 1);
-  return answer;
+  if (size < static_cast<ssize_t>(sizeof head)) return std::nullopt;
+  answer.id = head.id;
+  answer.process.nested = (head.flags & kNested) != 0;
+  answer.process.measuring = (head.flags & kMeasure) != 0;
+  std::string_view text(buffer.data(), static_cast<std::size_t>(size) - sizeof head);
+  for (const auto field : kTexts) {
+    const auto end = text.find('\0');
+    if (end == std::string_view::npos) return std::nullopt;
+    answer.process.*field = text.substr(0, end);
+    text.remove_prefix(end + 1);
+  }
+  return text.empty() ? std::optional(std::move(answer)) : std::nullopt;
 }
 
 }  // namespace holdfast::identity

@@ -17,11 +17,18 @@ inline constexpr std::uint64_t kGapId = 0;
 struct Question {
   std::uint64_t id = 0;
   UniqueFd pidfd;
+  bool measure = false;  // the executable's digest is wanted too
 };
 // Empty texts for what could not be read; all of them once the process has ended.
 struct Process {
-  std::string exe;     // as executable_of() says
-  std::string cgroup;  // the text of /proc/PID/cgroup
+  std::string exe{};     // as executable_of() says
+  std::string cgroup{};  // the text of /proc/PID/cgroup
+  std::string label{};   // these three as assigned_in() says, where root alone can have named it so
+  std::string container{};
+  std::string pod{};
+  std::string exe_sha256{};  // where it was asked for
+  bool nested = false;       // in a pid namespace below ours
+  bool measuring = false;    // the digest is being made: ask again
 };
 struct Answer {
   std::uint64_t id = 0;
@@ -29,7 +36,7 @@ struct Answer {
 };
 
 // False where the other end is gone or takes no more.
-bool send_question(int socket, std::uint64_t id, int pidfd);
+bool send_question(int socket, std::uint64_t id, int pidfd, bool measure = false);
 bool send_answer(int socket, const Answer& answer);
 
 // Is the other end gone?

@@ -4,6 +4,8 @@
 #include <array>
 #include <charconv>
 
+#include "daemon/identity/cgroup.h"
+
 namespace holdfast::identity {
 namespace {
 
@@ -35,15 +37,6 @@ std::string_view unescaped(std::string_view component) {
   return component;
 }
 
-std::string_view first_component(std::string_view path) {
-  return path.substr(0, path.find('/'));
-}
-
-// Both take a path that begins with a component, not with '/'.
-void drop_first(std::string_view& path) {
-  const auto slash = path.find('/');
-  path.remove_prefix(slash == std::string_view::npos ? path.size() : slash + 1);
-}
 void drop_slices(std::string_view& path) {
   for (;;) {
     const auto component = first_component(path);
@@ -86,69 +79,15 @@ std::string group_of(std::string_view path, const std::string& unit) {
   return unit.empty() ? std::string(path) : unit;
 }
 
-bool has_controller(std::string_view list, std::string_view wanted) {
-  for (;;) {
-    const auto comma = list.find(',');
-    if (list.substr(0, comma) == wanted) return true;
-    if (comma == std::string_view::npos) return false;
-    list.remove_prefix(comma + 1);
-  }
-}
-
-// cgroups(7): hierarchy-ID:controller-list:cgroup-path. The path of the v1 hierarchy named systemd
-// if there is one, else of the unified one. nullopt if any line is odd or one of the two stands
-// twice.
-std::optional<std::string_view> manager_path(std::string_view text) {
-  std::optional<std::string_view> named;
-  std::optional<std::string_view> unified;
-  while (!text.empty()) {
-    const auto newline = text.find('\n');
-    if (newline == std::string_view::npos) return std::nullopt;
-    const std::string_view line = text.substr(0, newline);
-    text.remove_prefix(newline + 1);
-    const auto colon = line.find(':');
-    if (colon == 0 || colon == std::string_view::npos) return std::nullopt;
-    const auto second = line.find(':', colon + 1);
-    if (second == std::string_view::npos) return std::nullopt;
-    const std::string_view id = line.substr(0, colon);
-    const std::string_view controllers = line.substr(colon + 1, second - colon - 1);
-    const std::string_view path = line.substr(second + 1);
-    if (id.find_first_not_of("0123456789") != std::string_view::npos || !path.starts_with('/'))
-      return std::nullopt;
-    std::optional<std::string_view>* slot = nullptr;
-    if (id == "0" && controllers.empty())
-      slot = &unified;
-    else if (has_controller(controllers, "name=systemd"))
-      slot = &named;
-    if (slot == nullptr) continue;
-    if (*slot) return std::nullopt;
-    *slot = path;
-  }
-  return named ? named : unified;
-}
-
-// "/.." is a cgroup outside our cgroup namespace: the names below it are nobody's. Empty and "." components are
-// not the kernel's.
-bool is_plain(std::string_view path) {
-  path.remove_prefix(1);
-  while (!path.empty()) {
-    const auto component = first_component(path);
-    if (component.empty() || component == "." || component == "..") return false;
-    if (component.size() + 1 == path.size()) return false;  // a slash at the end
-    drop_first(path);
-  }
-  return true;
-}
-
 }  // namespace
 
 Units units_of(std::string_view cgroup_text) {
-  const auto path = manager_path(cgroup_text);
-  if (!path || !is_plain(*path)) return {};
-  std::string_view rest = path->substr(1);
+  const auto cgroup = manager_cgroup(cgroup_text);
+  if (!cgroup) return {};
+  std::string_view rest = cgroup->path;
   Units units;
   // One that is gone, whose name is nobody's by now; but anyone may call a cgroup so, and is counted all the same.
-  if (path->ends_with(" (deleted)")) {
+  if (cgroup->deleted) {
     units.group = group_of(rest, first_unit(rest));
     return units;
   }
@@ -159,7 +98,7 @@ Units units_of(std::string_view cgroup_text) {
     drop_first(rest);
     units.user_unit = first_unit(rest);
   }
-  units.group = group_of(path->substr(1), units.unit);
+  units.group = group_of(cgroup->path, units.unit);
   return units;
 }
 

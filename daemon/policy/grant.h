@@ -21,7 +21,9 @@ enum class Effect : std::uint8_t { allow, deny };
 // list one is enough. `user` and `group` are resolved; groups are primary or supplementary.
 struct CallerRule {
   std::vector<Range> users, uids, groups, gids;
-  std::optional<Condition> unit, user_unit, exe, label;
+  std::optional<Condition> unit, user_unit, exe, label, container, pod, security_label;
+  std::vector<std::string> exe_digests;  // SHA-256 in hex
+  bool nested = false;                   // also callers in pid namespaces below the daemon's
 
   bool names_user() const { return !users.empty() || !uids.empty(); }
   bool names_group() const { return !groups.empty() || !gids.empty(); }

@@ -30,7 +30,29 @@ void judge_attribute(std::string_view name, const std::optional<Condition>& want
   });
 }
 
-enum class Exe : std::uint8_t { known, open };
+void judge_digest(const CallerRule& rule, const Caller& caller, Verdicts& verdicts) {
+  if (rule.exe_digests.empty()) return;
+  const std::string& digest = caller.exe_sha256;
+  const bool is_one = std::ranges::find(rule.exe_digests, digest) != rule.exe_digests.end();
+  verdicts.add(digest.empty() ? Truth::unknown : truth(is_one), [&] {
+    return "caller: exe_sha256 is " + (digest.empty() ? "not known" : shown(digest)) +
+           ", wanted one of " + std::to_string(rule.exe_digests.size());
+  });
+}
+
+// Whoever is in a pid namespace of its own, or in which is not known, is nobody whom grants for others mean.
+void judge_nested(const Grant& grant, const Caller& caller, Verdicts& verdicts) {
+  const CallerRule& rule = grant.caller;
+  if (grant.effect == Effect::deny || !caller.nested || rule.nested || rule.container || rule.pod)
+    return;
+  verdicts.add(Truth::no, [] {
+    return std::string(
+        "caller: is in a pid namespace of its own, or in which is not known: that needs container, "
+        "pod or nested = true");
+  });
+}
+
+enum class Exe : std::uint8_t { known, digest_open, open };
 
 void judge_caller(const Grant& grant, const Caller& caller, Verdicts& verdicts,
                   Exe exe = Exe::known) {
@@ -50,11 +72,16 @@ void judge_caller(const Grant& grant, const Caller& caller, Verdicts& verdicts,
   if (verdicts.settled()) return;
   judge_attribute("unit", rule.unit, caller.unit, caller, verdicts);
   judge_attribute("user_unit", rule.user_unit, caller.user_unit, caller, verdicts);
-  if (exe == Exe::known) judge_attribute("exe", rule.exe, caller.exe, caller, verdicts);
+  if (exe != Exe::open) judge_attribute("exe", rule.exe, caller.exe, caller, verdicts);
+  if (exe == Exe::known) judge_digest(rule, caller, verdicts);
   judge_attribute("label", rule.label, caller.label, caller, verdicts);
+  judge_attribute("container", rule.container, caller.container, caller, verdicts);
+  judge_attribute("pod", rule.pod, caller.pod, caller, verdicts);
+  judge_attribute("security_label", rule.security_label, caller.security_label, caller, verdicts);
+  judge_nested(grant, caller, verdicts);
   // A forced value with a hole in it would name somebody else, or nobody.
   for (const std::string& attribute : grant.filled_in)
-    if (caller.attribute(attribute).empty() && (exe == Exe::known || attribute != "exe"))
+    if (caller.attribute(attribute).empty() && (exe != Exe::open || attribute != "exe"))
       verdicts.add(Truth::unknown,
                    [&] { return "caller: " + attribute + " is not known, which set fills in"; });
 }
@@ -107,6 +134,13 @@ bool admits(const Grant& grant, const Caller& caller) {
 bool may_admit(const Grant& grant, const Caller& caller) {
   Verdicts found(grant.effect, Want::first);
   judge_caller(grant, caller, found, Exe::open);
+  return found.objections() == 0;
+}
+
+bool wants_digest(const Grant& grant, const Caller& caller) {
+  if (grant.caller.exe_digests.empty()) return false;
+  Verdicts found(grant.effect, Want::first);
+  judge_caller(grant, caller, found, Exe::digest_open);
   return found.objections() == 0;
 }
 

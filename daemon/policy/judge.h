@@ -16,6 +16,9 @@ bool admits(const Grant& grant, const Caller& caller);
 // As admits(), where the caller's executable is not known yet. Of those that allow.
 bool may_admit(const Grant& grant, const Caller& caller);
 
+// Would it admit the caller if only its executable had the right digest?
+bool wants_digest(const Grant& grant, const Caller& caller);
+
 // Do caller, facts, time, skew and ttl match? (The key is the index's business.) A deny judges also
 // what `allowing`, the grant that would allow it, forces.
 bool answers(const Grant& grant, const Question& question, const Grant* allowing = nullptr);

@@ -1,6 +1,7 @@
 #include "daemon/policy/lint.h"
 
 #include <algorithm>
+#include <array>
 
 #include "daemon/policy/accounts.h"
 #include "daemon/policy/judge.h"
@@ -73,11 +74,12 @@ class Linter {
     if (std::ranges::any_of(grant.keys, [](const Wanted& key) { return is_everything(key); }))
       warn("wide-key", grant, "is for every key, also for those that are made later");
     const CallerRule& caller = grant.caller;
+    const std::array names{&caller.unit, &caller.label, &caller.container, &caller.pod,
+                           &caller.security_label};
     if (!caller.names_user() && !caller.names_group() &&
-        (!caller.unit || is_everything(*caller.unit)) &&
-        (!caller.label || is_everything(*caller.label)))
-      warn("wide-caller", grant,
-           "is for everybody whose unit or label is known: name who is meant");
+        std::ranges::all_of(names,
+                            [](const auto* name) { return !*name || is_everything(**name); }))
+      warn("wide-caller", grant, "is for everybody who has one: name who is meant");
     if (grant.facts.empty())
       warn("wide-facts", grant, "names no facts: it allows whatever its keys can sign");
     for (const FactRule& rule : grant.facts)

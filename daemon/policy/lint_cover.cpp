@@ -57,12 +57,30 @@ bool covers_ids(std::initializer_list<const std::vector<Range>*> wide,
   });
 }
 
+bool covers_digests(const std::vector<std::string>& wide, const std::vector<std::string>& narrow) {
+  return wide.empty() || (!narrow.empty() && std::ranges::all_of(narrow, [&](const auto& digest) {
+           return std::ranges::find(wide, digest) != wide.end();
+         }));
+}
+
+// Of callers in pid namespaces of their own.
+bool covers_nested(const Grant& wide, const Grant& narrow) {
+  const auto takes_them = [](const CallerRule& rule) {
+    return rule.nested || rule.container || rule.pod;
+  };
+  return wide.effect == Effect::deny || takes_them(wide.caller) || !takes_them(narrow.caller);
+}
+
 bool covers_caller(const CallerRule& wide, const CallerRule& narrow) {
   return covers_ids({&wide.users, &wide.uids}, {&narrow.users, &narrow.uids}) &&
          covers_ids({&wide.groups, &wide.gids}, {&narrow.groups, &narrow.gids}) &&
          covers_attribute(wide.unit, narrow.unit) &&
          covers_attribute(wide.user_unit, narrow.user_unit) &&
-         covers_attribute(wide.exe, narrow.exe) && covers_attribute(wide.label, narrow.label);
+         covers_attribute(wide.exe, narrow.exe) && covers_attribute(wide.label, narrow.label) &&
+         covers_attribute(wide.container, narrow.container) &&
+         covers_attribute(wide.pod, narrow.pod) &&
+         covers_attribute(wide.security_label, narrow.security_label) &&
+         covers_digests(wide.exe_digests, narrow.exe_digests);
 }
 
 const FactRule* same_rule(const Grant& grant, const FactRule& rule) {
@@ -101,7 +119,7 @@ bool covers_limits(const Grant& wide, const Grant& narrow) {
 
 bool covers(const Grant& wide, const Grant& narrow) {
   if (!each_is_covered(narrow.keys, wide.keys, covers_pattern) ||
-      !covers_caller(wide.caller, narrow.caller))
+      !covers_caller(wide.caller, narrow.caller) || !covers_nested(wide, narrow))
     return false;
   if (wide.when && !(narrow.when && wide.when->text() == narrow.when->text())) return false;
   const auto fits = [&](const FactRule& rule) {

@@ -70,6 +70,37 @@ std::optional<Condition> read_units(Table& table, std::string_view key) {
   return units;
 }
 
+std::optional<Condition> read_label(Table& table) {
+  const auto label = read_attribute(table, "label");
+  if (!label) return label;
+  for (const auto* list : {&label->is, &label->is_not})
+    for (const Wanted& wanted : *list) {
+      std::string letters = wanted.text();
+      std::ranges::replace(letters, '*', 'x');
+      if (!wanted.has_places() && !config::is_name(letters))
+        table.fail("label", "is " + in_quotes(wanted.text()) +
+                                "; what `holdfast run --label` gives is [a-z0-9][a-z0-9._-]{0,62}. "
+                                "The security module's label is security_label");
+    }
+  return label;
+}
+
+std::vector<std::string> read_digests(Table& table) {
+  std::vector<std::string> digests = table.texts("exe_sha256");
+  for (const std::string& digest : digests)
+    if (digest.size() != 64 || digest.find_first_not_of("0123456789abcdef") != std::string::npos)
+      table.fail("exe_sha256",
+                 "is " + in_quotes(digest) +
+                     "; it has to be 64 hex digits in lower case, as sha256sum shows");
+  return digests;
+}
+
+bool names_nobody(const CallerRule& rule) {
+  return !rule.names_user() && !rule.names_group() && !rule.unit && !rule.user_unit && !rule.exe &&
+         rule.exe_digests.empty() && !rule.label && !rule.container && !rule.pod &&
+         !rule.security_label;
+}
+
 void check_exe(const Table& table, const Condition& exe) {
   for (const auto* list : {&exe.is, &exe.is_not})
     for (const Wanted& path : *list)
@@ -92,13 +123,22 @@ CallerRule read_caller(Table& grant, Effect effect) {
   rule.unit = read_units(*table, "unit");
   rule.user_unit = read_units(*table, "user_unit");
   rule.exe = read_attribute(*table, "exe", PatternKind::path);
-  rule.label = read_attribute(*table, "label");
+  rule.exe_digests = read_digests(*table);
+  rule.label = read_label(*table);
+  rule.container = read_attribute(*table, "container");
+  rule.pod = read_attribute(*table, "pod");
+  rule.security_label = read_attribute(*table, "security_label");
+  const auto nested = table->boolean("nested");
+  rule.nested = nested.value_or(false);
   table->finish();
 
-  if (table->is_empty())
+  if (nested && effect == Effect::deny)
+    table->fail("nested", "is for grants that allow: one that denies is for all whom it names");
+  if (names_nobody(rule))
     grant.fail("caller", effect == Effect::deny
                              ? "is empty: leave it out to deny everybody"
-                             : "is empty: name at least one of user, uid, group, gid, unit, label");
+                             : "names nobody: name at least one of user, uid, group, gid, unit, "
+                               "label, container, pod, security_label");
   if (rule.exe) check_exe(*table, *rule.exe);
   // What a caller can choose at will opens nothing; that it closes something is all right.
   if (effect == Effect::deny) return rule;
@@ -107,6 +147,8 @@ CallerRule read_caller(Table& grant, Effect effect) {
                 "means nothing without a user, who can name units at will: add user or uid");
   if (rule.exe && !rule.names_user() && !rule.unit)
     table->fail("exe", "only narrows a grant that names who runs it: add user, uid or unit");
+  if (!rule.exe_digests.empty() && !rule.exe)
+    table->fail("exe_sha256", "only narrows a grant that names the executable: add exe");
   return rule;
 }
 

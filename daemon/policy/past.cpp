@@ -22,8 +22,13 @@ Caller read_caller(const json::object& object) {
                                     {"unit", &caller.unit},
                                     {"user_unit", &caller.user_unit},
                                     {"exe", &caller.exe},
-                                    {"label", &caller.label}})
+                                    {"exe_sha256", &caller.exe_sha256},
+                                    {"label", &caller.label},
+                                    {"container", &caller.container},
+                                    {"pod", &caller.pod},
+                                    {"security_label", &caller.security_label}})
     *value = fields.optional_text(name, kMaxText).value_or("");
+  caller.nested = fields.optional_bool("nested").value_or(false);
   // The record may be another machine's.
   if (const auto account = account_of(caller.uid); account && account->user == caller.user)
     caller.groups = groups_of(*account);

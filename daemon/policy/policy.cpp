@@ -35,12 +35,14 @@ struct Policy::Rules {
   std::unordered_map<std::int64_t, Indices> by_gid;
   std::unordered_map<std::string, Indices> by_unit;
   Indices by_other;
+  Indices with_digest;  // those that name the digest of an executable
 
   explicit Rules(std::vector<Grant> read) : grants(std::move(read)) {
     for (std::size_t i = 0; i < grants.size(); ++i) {
       const bool denies = grants[i].effect == Effect::deny;
       (denies ? denying : allowing).add(grants[i], i);
       if (!denies) add_caller(i);
+      if (!grants[i].caller.exe_digests.empty()) with_digest.push_back(i);
     }
   }
 
@@ -197,6 +199,12 @@ bool Policy::may_name(const Caller& caller) const {
          rules.any_admits(rules.by_other, caller);
 }
 
+bool Policy::wants_digest(const Caller& caller) const {
+  return std::ranges::any_of(rules_->with_digest, [&](std::size_t i) {
+    return policy::wants_digest(rules_->grants[i], caller);
+  });
+}
+
 std::vector<std::string> Policy::grants_of(const Caller& caller) const {
   std::vector<std::string> names;
   for (const Grant& grant : rules_->grants)
@@ -226,7 +234,8 @@ std::map<std::string, std::string> Policy::forced(std::size_t grant, const Calle
 
 bool Policy::needs_process_identity() const {
   const auto of_process = [](const std::string& name) {
-    return name == "unit" || name == "user_unit" || name == "exe";
+    return name == "unit" || name == "user_unit" || name == "exe" || name == "label" ||
+           name == "container" || name == "pod";
   };
   const auto fills_in = [&](const std::vector<Wanted>& list) {
     return std::ranges::any_of(list, [&](const Wanted& wanted) {
@@ -234,8 +243,9 @@ bool Policy::needs_process_identity() const {
     });
   };
   return std::ranges::any_of(rules_->grants, [&](const Grant& grant) {
-    return grant.caller.unit || grant.caller.user_unit || grant.caller.exe ||
-           std::ranges::any_of(grant.filled_in, of_process) || fills_in(grant.keys) ||
+    const CallerRule& caller = grant.caller;
+    return caller.unit || caller.user_unit || caller.exe || caller.label || caller.container ||
+           caller.pod || std::ranges::any_of(grant.filled_in, of_process) || fills_in(grant.keys) ||
            std::ranges::any_of(grant.facts, [&](const FactRule& rule) {
              return fills_in(rule.condition.is) || fills_in(rule.condition.is_not);
            });

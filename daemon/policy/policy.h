@@ -105,6 +105,8 @@ class Policy {
   // Does some grant that allows name this caller, whatever program it runs? What a connection costs before its first
   // request is bounded by this.
   bool may_name(const Caller& caller) const;
+  // Would some grant name this caller if the digest of its executable were known and right?
+  bool wants_digest(const Caller& caller) const;
   // Names of the grants that allow and whose `caller` matches, in file order.
   std::vector<std::string> grants_of(const Caller& caller) const;
 
@@ -115,7 +117,8 @@ class Policy {
   // Forced values (`set`: issuer, subject, backdate as it is written, claim.NAME), templates filled
   // in from the caller, who is the one that decide() was asked about: then no place is left empty.
   std::map<std::string, std::string> forced(std::size_t grant, const Caller& caller) const;
-  // Does any grant name a unit, user_unit or executable? Then a kernel without pidfds degrades us.
+  // Does any grant name what only the process itself tells (unit, executable, label, container)? Then a
+  // kernel without pidfds degrades us.
   bool needs_process_identity() const;
 
   // SHA-256 in hex of the sources' names and texts, in order.

@@ -95,10 +95,21 @@ Caller caller_from(const std::vector<Pair>& attributes) {
       caller.user_unit = value;
     } else if (name == "exe") {
       caller.exe = value;
+    } else if (name == "exe_sha256") {
+      caller.exe_sha256 = value;
     } else if (name == "label") {
       caller.label = value;
+    } else if (name == "container") {
+      caller.container = value;
+    } else if (name == "pod") {
+      caller.pod = value;
+    } else if (name == "security_label") {
+      caller.security_label = value;
+    } else if (name == "nested") {
+      if (value != "true" && value != "false") refuse(name, "has to be true or false");
+      caller.nested = value == "true";
     } else {
-      refuse(name, "is not known; a caller has user uid group gid unit user_unit exe label");
+      refuse(name, "is not known; a caller has " + std::string(kCallerWords));
     }
   }
   if (gid) caller.gid = *gid;

@@ -13,8 +13,11 @@
 
 namespace holdfast::policy {
 
-// "uid=1001,unit=orders.service": user uid group gid unit user_unit exe label, of which group may
-// stand more than once. A user or uid brings its groups along from the user database, as the kernel
+// What a caller is said to be with: "uid=1001,unit=orders.service".
+inline constexpr std::string_view kCallerWords =
+    "user uid group gid unit user_unit exe exe_sha256 label container pod security_label nested";
+
+// Of these `group` may stand more than once. A user or uid brings its groups along from the user database, as the kernel
 // would show them. Throws Error{invalid_request} that says what is wrong.
 Caller caller_from(std::string_view text);
 

@@ -89,8 +89,11 @@ std::string caller_table(const Caller& caller) {
   const std::string user = account && account->user == caller.user
                                ? "user = " + quote(caller.user)
                                : "uid = " + std::to_string(caller.uid);
-  return is_lasting_unit(caller.unit) ? "{ unit = " + quote(caller.unit) + ", " + user + " }"
-                                      : "{ " + user + " }";
+  std::string text = "{ ";
+  if (is_lasting_unit(caller.unit)) text += "unit = " + quote(caller.unit) + ", ";
+  text += user;
+  if (config::is_name(caller.label)) text += ", label = " + quote(caller.label);
+  return text + (caller.nested ? ", nested = true }" : " }");
 }
 
 std::string grant_name(const PastRequest& refused) {

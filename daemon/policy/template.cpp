@@ -1,15 +1,18 @@
 #include "daemon/policy/template.h"
 
 #include <algorithm>
-#include <array>
 
 #include "daemon/base/error.h"
 
 namespace holdfast::policy {
 namespace {
 
-constexpr std::array<std::string_view, 7> kAttributes{"user",      "uid", "gid",  "unit",
-                                                      "user_unit", "exe", "label"};
+std::string attributes_in_braces() {
+  std::string text;
+  for (const std::string_view name : kTemplateAttributes)
+    text.append(" {").append(name).append("}");
+  return text;
+}
 
 }  // namespace
 
@@ -32,10 +35,9 @@ Template::Template(std::string_view text) {
     const std::size_t end = text.find('}');
     const std::string_view name =
         text.front() == '{' && end != std::string_view::npos ? text.substr(1, end - 1) : "";
-    if (std::ranges::find(kAttributes, name) == kAttributes.end())
-      throw Error(ErrorKind::invalid_request,
-                  "may have braces only as {user} {uid} {gid} {unit} {user_unit} {exe} {label}; a "
-                  "brace itself is written twice");
+    if (std::ranges::find(kTemplateAttributes, name) == kTemplateAttributes.end())
+      throw Error(ErrorKind::invalid_request, "may have braces only as" + attributes_in_braces() +
+                                                  "; a brace itself is written twice");
     end_plain();
     parts_.push_back({true, std::string(name)});
     text.remove_prefix(end + 1);

@@ -18,8 +18,8 @@ struct Piece {
 
 class Template {
  public:
-  // Throws Error{invalid_request} for a single brace that does not enclose one of user uid gid unit
-  // user_unit exe label.
+  // Throws Error{invalid_request} for a single brace that does not enclose one of
+  // kTemplateAttributes.
   explicit Template(std::string_view text);
 
   std::string fill(const Caller& caller) const;

@@ -34,17 +34,24 @@ class Application final : public socket::Session {
   awaitable<Response> handle(Request request, std::string request_id) override {
     peer_.require_alive();
     peer_.name_user();
-    return peer_.is_complete() ? answer(std::move(request), std::move(request_id))
-                               : answer_late(std::move(request), std::move(request_id));
+    return peer_.is_complete() && !wants_digest()
+               ? answer(std::move(request), std::move(request_id))
+               : answer_late(std::move(request), std::move(request_id));
   }
 
  private:
   using Parameters = std::vector<std::string>;
   using Handler = awaitable<Response> (Application::*)(Request, std::string, Parameters);
 
-  // Nobody could say who this is when it connected.
+  // Its executable is read only where the grants make something of it.
+  bool wants_digest() const {
+    return !peer_.is_measured() && service_.policy->wants_digest(peer_.caller());
+  }
+
+  // Nobody could say who this is when it connected, or nobody had to know its executable to the byte.
   awaitable<Response> answer_late(Request request, std::string request_id) {
     co_await peer_.complete(*service_.processes, service_.groups);
+    if (wants_digest()) co_await peer_.measure(*service_.processes);
     co_return co_await answer(std::move(request), std::move(request_id));
   }
 

@@ -94,11 +94,11 @@ json::object health_document(const Service& service, bool names_keys) {
   if (behind != std::chrono::seconds(0))
     reasons.emplace_back("clock: it went back by " + std::to_string(behind.count()) +
                          " s; set it right, or run `holdfast clock accept`");
-  if (service.policy->needs_process_identity()) {
-    const std::string kernel = identity::process_identity_gap();
-    const std::string missing = kernel.empty() ? service.processes->gap() : kernel;
-    if (!missing.empty()) reasons.emplace_back("identity: " + missing);
-  }
+  // Where the kernel could tell of processes, a caller of whom nothing is known matches hardly any grant.
+  const std::string kernel = identity::process_identity_gap();
+  const bool needed = kernel.empty() || service.policy->needs_process_identity();
+  const std::string missing = kernel.empty() ? service.processes->gap() : kernel;
+  if (needed && !missing.empty()) reasons.emplace_back("identity: " + missing);
   for (const auto& [name, key] : service.catalogue.all()) {
     if (!key->damage.empty())
       reasons.emplace_back(names_keys
@@ -141,7 +141,12 @@ json::object whoami_document(const Service& service, const Caller& caller) {
           {"unit", caller.unit},
           {"user_unit", caller.user_unit},
           {"exe", caller.exe},
+          {"exe_sha256", caller.exe_sha256},
           {"label", caller.label},
+          {"container", caller.container},
+          {"pod", caller.pod},
+          {"security_label", caller.security_label},
+          {"nested", caller.nested},
           {"grants", std::move(grants)}};
 }
 

@@ -17,9 +17,19 @@
 
 #include "daemon/base/posix.h"
 #include "sdk/cli/failure.h"
+#include "sdk/cli/output.h"
 
 namespace holdfast::cli {
 namespace {
+
+void prepare(const ChildOptions& options) {
+  try {
+    options.prepare();
+  } catch (const std::exception& error) {
+    note("holdfast: " + printable(error.what()));
+    _exit(1);
+  }
+}
 
 // Between fork and exec, in a program of one thread. Reports errno through `report` and ends.
 [[noreturn]] void become(const std::vector<std::string>& command, const ChildOptions& options,
@@ -41,6 +51,7 @@ namespace {
   }
   if (options.keep_fd >= 0) fcntl(options.keep_fd, F_SETFD, 0);
   for (const auto& [name, value] : options.environment) setenv(name.c_str(), value.c_str(), 1);
+  if (options.prepare) prepare(options);
   std::vector<char*> arguments;
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +17,8 @@ struct ChildOptions {
   bool ends_with_us = false;  // SIGTERM when we die
   int keep_fd = -1;           // stays open in it
   std::vector<std::pair<std::string, std::string>> environment;  // added to ours
+  // Done by the child before it becomes the program. Where it throws, that is said, and the status is 1.
+  std::function<void()> prepare{};
 };
 
 // Not thread-safe: reaps by pid, from the thread that started it (which also is what ends_with_us

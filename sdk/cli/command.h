@@ -31,6 +31,7 @@ void add_policy_commands(CLI::App& app, Context& context);
 void add_audit_commands(CLI::App& app, Context& context);
 void add_metrics_command(CLI::App& app, Context& context);
 void add_dev_command(CLI::App& app, Context& context);
+void add_run_command(CLI::App& app, Context& context);
 void add_completion_command(CLI::App& app, Context& context);
 
 // The whole tree, and one run of it: messages to standard error, results to standard output.

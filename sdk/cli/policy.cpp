@@ -168,8 +168,7 @@ void add_policy_commands(CLI::App& app, Context& context) {
   CLI::App* check_command =
       group->add_subcommand("check", "Would this caller be allowed? Exits 3 if not");
   check_command
-      ->add_option("--as", options->as,
-                   "user uid group gid unit user_unit exe label, as name=value,…")
+      ->add_option("--as", options->as, std::string(policy::kCallerWords) + ", as name=value,…")
       ->required()
       ->type_name("CALLER");
   check_command->add_option("--key", options->key, "Key")->required()->type_name("K");

@@ -50,6 +50,7 @@ std::unique_ptr<CLI::App> make_program(Context& context) {
       "needed\n\n"
       "Exit status: 0 done, 1 failed, 2 wrong usage, 3 refused, 4 try later.");
   add_dev_command(*app, context);
+  add_run_command(*app, context);
   add_status_commands(*app, context);
   add_key_commands(*app, context);
   add_sign_commands(*app, context);

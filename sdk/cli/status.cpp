@@ -22,8 +22,9 @@ std::string describe(const json::object& object, std::initializer_list<const cha
 void show_whoami(const Context& context) {
   const Reply reply = Client::application(context.socket).get("/v1/whoami");
   if (context.json) return print(reply.body);
-  print(describe(reply.object(), {"user", "uid", "gid", "groups", "pid", "unit", "user_unit", "exe",
-                                  "label", "grants"}));
+  print(describe(reply.object(),
+                 {"user", "uid", "gid", "groups", "pid", "unit", "user_unit", "exe", "exe_sha256",
+                  "label", "container", "pod", "security_label", "nested", "grants"}));
   if (field(reply.object(), "grants") == "-")
     note("no grant names you: ask an administrator for one, see `holdfast policy --help`");
 }

@@ -86,7 +86,7 @@ def test_checkpoint_binds_log_policy_and_catalogue(signing):
         with open(os.path.join(keys, name, "key.json"), "rb") as file:
             metadata += file.read()
     assert checkpoint.extensions["catalogue"] == hashlib.sha256(metadata).hexdigest()
-    assert set(checkpoint.extensions) == {"time", "policy", "catalogue"}
+    assert set(checkpoint.extensions) == {"time", "policy", "catalogue", "anchor"}
 
 
 def test_proof_is_accepted_by_another_verifier(signing):

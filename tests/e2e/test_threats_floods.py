@@ -144,9 +144,9 @@ def hold(path, uids, each, gid=None, procs=None):
                     held.append(one)
         kept = 0
         for one in held:
-            # What is refused has its answer already; what is kept has none, for it asked nothing.
+            # What is refused has its answer soon; what is kept has none, for it asked nothing.
             try:
-                one.settimeout(0.002)
+                one.settimeout(0.02)
                 one.recv(1)
             except TimeoutError:
                 kept += 1

@@ -40,7 +40,7 @@ std::vector<Asked> questions() {
   orders.unit = "orders.service";
   orders.user_unit = "app.service";
   orders.exe = "/usr/bin/orders";
-  orders.label = "orders (enforce)";
+  orders.security_label = "orders (enforce)";
   Caller root, nobody, other;
   root.user = "root";
   nobody.uid = nobody.gid = 65534;

@@ -29,7 +29,8 @@ TEST(AuditLog, WritesTheLeafInItsFinalForm) {
   EXPECT_EQ(
       line.substr(text),
       R"({"request_id":"request-1","grant":"orders-s3","reason":"","caller":{"pid":4711,"uid":1001,"gid":0,)"
-      R"("user":"","unit":"orders.service","user_unit":"","exe":"","label":""},)"
+      R"("user":"","unit":"orders.service","user_unit":"","exe":"","exe_sha256":"","label":"",)"
+      R"("container":"","pod":"","security_label":"","nested":false},)"
       R"("facts":[["service","s3"],["path","/invoices/1"]]}})");
   EXPECT_EQ(line.substr(0, 17), R"({"seq":1,"salt":")");
   const auto salt = from_hex(line.substr(17, 32));
@@ -178,7 +179,8 @@ TEST(LogInjection, StaysOneRecordALineWhateverTheCallerSends) {
       Details& details = record.details;
       details.request_id = details.grant = details.reason = text;
       Caller& caller = details.caller;
-      caller.user = caller.unit = caller.user_unit = caller.exe = caller.label = text;
+      caller.user = caller.unit = caller.user_unit = caller.exe = caller.label = caller.container =
+          caller.pod = caller.security_label = caller.exe_sha256 = text;
       details.facts.add(text, text);
       log->append({&record, 1});
     }

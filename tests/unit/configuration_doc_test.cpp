@@ -46,7 +46,8 @@ TEST(ConfigurationReference, EveryExampleLoads) {
   const char* source = std::getenv("HOLDFAST_SOURCE_DIR");
   ASSERT_NE(source, nullptr) << "run this through ctest, which sets HOLDFAST_SOURCE_DIR";
   std::size_t loaded = 0;
-  for (const std::string page : {"/docs/configuration.md", "/docs/hsm.md", "/docs/policy.md"}) {
+  for (const std::string page :
+       {"/docs/configuration.md", "/docs/hsm.md", "/docs/identity.md", "/docs/policy.md"}) {
     for (const Block& block : toml_blocks(read_file(source + page, 1 << 20))) {
       const std::string name = page + " from line " + std::to_string(block.line);
       ++loaded;

@@ -1,4 +1,4 @@
 holdfast_unit(identity
-  SOURCES identity_unit_test.cpp identity_peer_test.cpp identity_namespace_test.cpp
+  SOURCES identity_assigned_test.cpp identity_observer_test.cpp identity_unit_test.cpp identity_peer_test.cpp identity_namespace_test.cpp
     identity_processes_test.cpp
-  LIBRARIES holdfast_identity holdfast_executable PkgConfig::systemd PkgConfig::seccomp)
+  LIBRARIES holdfast_identity holdfast_observer PkgConfig::systemd PkgConfig::seccomp)

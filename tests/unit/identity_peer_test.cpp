@@ -112,10 +112,10 @@ TEST(Executable, IsKnownWhereOnlyRootCouldHaveWrittenIt) {
   char c;
   EXPECT_EQ(::read(ready[0], &c, 1), 0);  // exec closed the child's end
   ::close(ready[0]);
-  EXPECT_EQ(executable_of(child), "/usr/bin/cat");
+  EXPECT_EQ(executable_of(child).path, "/usr/bin/cat");
   leash.release();
   EXPECT_EQ(exit_code(child), 0);
-  EXPECT_EQ(executable_of(child), "");
+  EXPECT_EQ(executable_of(child).path, "");
 }
 
 // Threat row 4: a copy in a folder that others write, a changed owner, a deleted file.
@@ -132,9 +132,9 @@ TEST(Executable, IsUnknownWhereOthersCouldHaveWrittenIt) {
   char c;
   EXPECT_EQ(::read(ready[0], &c, 1), 0);
   ::close(ready[0]);
-  EXPECT_EQ(executable_of(child), "");
+  EXPECT_EQ(executable_of(child).path, "");
   ::unlink(copy.c_str());
-  EXPECT_EQ(executable_of(child), "");
+  EXPECT_EQ(executable_of(child).path, "");
   leash.release();
   EXPECT_EQ(exit_code(child), 0);
 }

@@ -6,7 +6,7 @@
 #include <chrono>
 #include <thread>
 
-#include "daemon/identity/executable.h"
+#include "daemon/identity/observer.h"
 #include "daemon/identity/processes.h"
 #include "tests/unit/identity_support.h"
 
@@ -76,13 +76,14 @@ TEST(Processes, AnswerEachItsOwnInAnyNumber) {
     for (int i = 0; i < 200; ++i) {
       const auto question = receive_question(pair.theirs.get());
       if (!question || pid_of(question->pidfd.get()) != ::getpid()) return;
-      send_answer(pair.theirs.get(), {question->id, {"/program/" + std::to_string(i), "0::/\n"}});
+      send_answer(pair.theirs.get(),
+                  {question->id, {.exe = "/program/" + std::to_string(i), .cgroup = "0::/\n"}});
     }
   });
   const UniqueFd self = pidfd_of(::getpid());
   std::vector<std::future<std::optional<Process>>> answers;
   for (int i = 0; i < 200; ++i)
-    answers.push_back(asio::co_spawn(loop, processes->of(self.get()), asio::use_future));
+    answers.push_back(asio::co_spawn(loop, processes->of(self.get(), false), asio::use_future));
   loop.run_for(std::chrono::seconds(10));
   other.join();
   for (int i = 0; i < 200; ++i) {
@@ -98,7 +99,7 @@ TEST(Processes, AreUnknownWhileNobodyAnswersAndAskedAgainOfASuccessor) {
   auto processes = Processes::make(loop, fail_overdue);
   EXPECT_NE(processes->gap(), "");
   const UniqueFd self = pidfd_of(::getpid());
-  auto early = asio::co_spawn(loop, processes->of(self.get()), asio::use_future);
+  auto early = asio::co_spawn(loop, processes->of(self.get(), false), asio::use_future);
   loop.run_for(std::chrono::milliseconds(50));
   Pair dead;
   processes->attach(std::move(dead.ours));
@@ -107,11 +108,11 @@ TEST(Processes, AreUnknownWhileNobodyAnswersAndAskedAgainOfASuccessor) {
   loop.run_for(std::chrono::milliseconds(50));
   EXPECT_NE(processes->gap(), "");
   Pair next;
-  ASSERT_TRUE(send_answer(next.theirs.get(), {kGapId, {"hidden", ""}}));
+  ASSERT_TRUE(send_answer(next.theirs.get(), {kGapId, {.exe = "hidden"}}));
   processes->attach(std::move(next.ours));
   const auto question = receive_question(next.theirs.get());
   ASSERT_TRUE(question);
-  EXPECT_TRUE(send_answer(next.theirs.get(), {question->id, {"/usr/bin/x", ""}}));
+  EXPECT_TRUE(send_answer(next.theirs.get(), {question->id, {.exe = "/usr/bin/x"}}));
   loop.restart();
   loop.run_for(std::chrono::milliseconds(200));
   EXPECT_EQ(processes->gap(), "hidden");
@@ -119,7 +120,7 @@ TEST(Processes, AreUnknownWhileNobodyAnswersAndAskedAgainOfASuccessor) {
   ASSERT_TRUE(found);
   EXPECT_EQ(found->exe, "/usr/bin/x");
 
-  auto silent = asio::co_spawn(loop, processes->of(self.get()), asio::use_future);
+  auto silent = asio::co_spawn(loop, processes->of(self.get(), false), asio::use_future);
   loop.restart();
   loop.run_for(std::chrono::milliseconds(1500));
   EXPECT_FALSE(silent.get());
@@ -147,7 +148,7 @@ TEST(Processes, AreReplacedThatHang) {
   const UniqueFd self = pidfd_of(::getpid());
   for (int second = 0; second < 5; ++second) {
     EXPECT_EQ(overdue, 0) << second;
-    auto silent = asio::co_spawn(loop, processes->of(self.get()), asio::use_future);
+    auto silent = asio::co_spawn(loop, processes->of(self.get(), false), asio::use_future);
     loop.restart();
     loop.run_for(std::chrono::milliseconds(1050));
     EXPECT_FALSE(silent.get());

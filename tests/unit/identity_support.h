@@ -20,7 +20,7 @@
 #include <boost/asio/use_future.hpp>
 
 #include "daemon/base/posix.h"
-#include "daemon/identity/executable.h"
+#include "daemon/identity/observer.h"
 #include "daemon/identity/peer.h"
 #include "tests/unit/child.h"
 
@@ -101,10 +101,15 @@ inline int become_cat(const std::string& program, const Leash& leash) {
 class OwnEyes final : public identity::Processes {
  public:
   void attach(UniqueFd) override {}
-  boost::asio::awaitable<std::optional<identity::Process>> of(int pidfd) override {
-    co_return identity::process_of(pidfd);
+  boost::asio::awaitable<std::optional<identity::Process>> of(int pidfd, bool measure) override {
+    identity::Process process = observer_.process_of(pidfd, measure);
+    if (observer_.busy()) observer_.work();
+    co_return process;
   }
   std::string gap() const override { return {}; }
+
+ private:
+  identity::Observer observer_;
 };
 
 inline void complete(identity::Peer& peer) {

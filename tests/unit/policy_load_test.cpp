@@ -61,7 +61,7 @@ TEST(PolicyLoad, TakesEveryFactAndCallerKey) {
       complaint(grant(
           R"(
 limits = { rate = "1/d", burst = 1, max_skew = "unlimited", ttl = "12h" }
-set = { issuer = "a", subject = "{user}@{uid}:{gid}/{unit}/{user_unit}/{exe}/{label}", backdate = "500ms", "claim.tenant" = "t" }
+set = { issuer = "a", subject = "{user}@{uid}:{gid}/{unit}/{user_unit}/{exe}/{label}/{container}/{pod}/{security_label}", backdate = "500ms", "claim.tenant" = "t" }
 [grant.facts]
 service = "a"
 region = "a"
@@ -88,7 +88,9 @@ typ = "a"
 signing_options = true
 encoded_path = false
 )",
-          R"({ user = ["root"], uid = [0, 1], group = "root", gid = 0, unit = ["a.service", "b@*.service"], user_unit = "c.service", exe = ["/usr/bin/*"], label = "*" })")),
+          R"({ user = ["root"], uid = [0, 1], group = "root", gid = 0, unit = ["a.service", "b@*.service"], user_unit = "c.service", exe = ["/usr/bin/*"], exe_sha256 = ")" +
+              std::string(64, '0') +
+              R"(", label = "*", container = "*", pod = ["*"], security_label = "*", nested = true })")),
       "");
 }
 
@@ -117,9 +119,19 @@ TEST(PolicyLoad, NamesFileLineAndRemedyOfEachFault) {
       // caller
       {"[[grant]]\nname = \"g\"\nkey = \"k\"\n", "h.toml:1: ", "caller is missing: say who"},
       {grant("", "{}"), "h.toml:4: ", "name at least one of user, uid, group"},
+      {grant("", "{ label = \"system_u:orders\" }"), "h.toml:4: ", "is security_label"},
+      {grant("", "{ nested = true }"), "h.toml:4: ", "names nobody"},
+      {grant("", "{ uid = 1, exe_sha256 = \"" + std::string(64, 'a') + "\" }"),
+       "h.toml:4: ", "add exe"},
+      {grant("", "{ uid = 1, exe = \"/a\", exe_sha256 = \"" + std::string(64, 'A') + "\" }"),
+       "h.toml:4: ", "64 hex digits in lower case"},
+      {grant("", "{ uid = 1, exe = \"/a\", exe_sha256 = \"aa\" }"),
+       "h.toml:4: ", "as sha256sum shows"},
       {grant("", "\"root\""), "h.toml:4: ", "has to be a table"},
       {grant("", "{ any = true }"), "h.toml:4: ",
-       "any is not known here; known: user, uid, group, gid, unit, user_unit, exe, label"},
+       "any is not known here; known: user, uid, group, gid, unit, user_unit, exe, exe_sha256, "
+       "label, container, pod, "
+       "security_label, nested"},
       {grant("", "{ user = \"no-such-user\" }"), "h.toml:4: ", "not in the user database"},
       {grant("", "{ user = \"0\" }"), "h.toml:4: ", "give a number as uid"},
       {grant("", "{ group = \"no-such-group\" }"), "h.toml:4: ", "not in the group database"},

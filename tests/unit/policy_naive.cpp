@@ -63,7 +63,10 @@ std::string attribute_of(const Caller& caller, const std::string& name) {
   if (name == "gid") return std::to_string(caller.gid);
   if (name == "unit") return caller.unit;
   if (name == "user_unit") return caller.user_unit;
-  return name == "exe" ? caller.exe : caller.label;
+  if (name == "exe") return caller.exe;
+  if (name == "container") return caller.container;
+  if (name == "pod") return caller.pod;
+  return name == "label" ? caller.label : caller.security_label;
 }
 
 // One step of a pattern: -1 is `*`, -2 is `**`, else a byte.
@@ -187,6 +190,15 @@ Truth caller_holds(const Grant& grant, const Caller& caller) {
   for (const auto& [name, wanted] : grant.attributes) {
     const std::string value = attribute_of(caller, name);
     all = std::min(all, value.empty() ? unknown : holds(wanted, name, value, caller, false));
+  }
+  bool for_containers = false;
+  for (const auto& [name, wanted] : grant.attributes)
+    for_containers = for_containers || name == "container" || name == "pod";
+  if (!grant.deny && caller.nested && !grant.nested && !for_containers) all = no;
+  if (!grant.digests.empty()) {
+    bool is_one = false;
+    for (const std::string& digest : grant.digests) is_one = is_one || digest == caller.exe_sha256;
+    all = std::min(all, caller.exe_sha256.empty() ? unknown : is_one ? yes : no);
   }
   for (const auto& [name, text] : grant.set)
     if (!steps_of(text, &caller)) all = std::min(all, unknown);

@@ -54,6 +54,8 @@ struct Grant {
   std::vector<std::string> keys;
   Ids uids, gids;
   std::vector<std::pair<std::string, Condition>> attributes;
+  std::vector<std::string> digests;  // of the executable
+  bool nested = false;
   std::vector<FactRule> facts;
   std::optional<Window> when;
   std::optional<std::int64_t> max_skew = 300, ttl = 3600;  // seconds; max_skew none: unlimited

@@ -2,6 +2,7 @@
 // million decisions; HOLDFAST_SEED repeats a run, HOLDFAST_DECISIONS makes it longer.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <algorithm>
 
 #include <cstdlib>
 #include <random>
@@ -77,7 +78,12 @@ class Maker {
         one_in(20) ? std::string(1020, 'u') : choose({"a.service", "b.service", "b*.service", ""});
     caller.user_unit = choose({"x.service", ""});
     caller.exe = choose({"/usr/bin/a", "/usr/b", ""});
-    caller.label = choose({"l:one", "l:two", ""});
+    caller.label = choose({"l-one", "l-two", ""});
+    caller.container = choose({"c1", ""});
+    caller.pod = choose({"p1", "", ""});
+    caller.security_label = choose({"s:one", "s:two", ""});
+    caller.exe_sha256 = choose({std::string(64, 'a'), std::string(64, 'b'), ""});
+    caller.nested = one_in(4);
     return caller;
   }
 
@@ -170,6 +176,11 @@ class Maker {
     return {"r", "42", "**", "4*", "\"42\"", "{uid}", "{user}"};
   }
 
+  static bool names_exe(const naive::Grant& grant) {
+    return std::ranges::any_of(grant.attributes,
+                               [](const auto& one) { return one.first == "exe"; });
+  }
+
   naive::Grant one_grant() {
     naive::Grant grant;
     grant.deny = one_in(3);
@@ -182,7 +193,14 @@ class Maker {
     if (one_in(8)) grant.attributes.emplace_back("user_unit", attribute({"x.service", "**"}));
     if (one_in(8))
       grant.attributes.emplace_back("exe", attribute({"/usr/bin/a", "/usr/*", "/**", "**"}));
-    if (one_in(8)) grant.attributes.emplace_back("label", attribute({"l:one", "l:*", "{user}"}));
+    if (one_in(8)) grant.attributes.emplace_back("label", attribute({"l-one", "l-*", "l"}));
+    if (one_in(8)) grant.attributes.emplace_back("container", attribute({"c1", "*", "c2"}));
+    if (one_in(12)) grant.attributes.emplace_back("pod", attribute({"p1", "**"}));
+    if (one_in(12))
+      grant.attributes.emplace_back("security_label", attribute({"s:one", "s:*", "{user}"}));
+    if (one_in(8) && names_exe(grant))
+      grant.digests = some({std::string(64, 'a'), std::string(64, 'c')});
+    grant.nested = !grant.deny && one_in(4);
     for (const std::string& name : names)
       if (one_in(grant.deny ? 40 : 25)) grant.facts.push_back(fact(name));
     if (one_in(5)) grant.when = window();
@@ -332,6 +350,8 @@ std::string toml_of(const naive::Grant& grant, std::size_t index) {
   if (!grant.gids.empty()) caller += "gid = " + toml_of(grant.gids) + "\n";
   for (const auto& [name, wanted] : grant.attributes)
     caller += name + " = " + toml_of(wanted) + "\n";
+  if (!grant.digests.empty()) caller += "exe_sha256 = " + list_of(grant.digests) + "\n";
+  if (grant.nested) caller += "nested = true\n";
   if (!caller.empty()) made += "[grant.caller]\n" + caller;
   made += "[grant.facts]\n";
   for (const naive::FactRule& rule : grant.facts)

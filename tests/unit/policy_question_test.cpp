@@ -13,14 +13,21 @@ using namespace std::chrono_literals;
 
 TEST(QuestionCaller, ReadsEachAttribute) {
   const Caller caller = caller_from(
-      "uid=4000001,gid=27,group=root,unit=a.service,user_unit=b.service,exe=/usr/bin/a=b,label=l");
+      "uid=4000001,gid=27,group=root,unit=a.service,user_unit=b.service,exe=/usr/bin/a=b,"
+      "exe_sha256=d,label=l,container=c,pod=p,security_label=s,nested=true");
   EXPECT_EQ(caller.uid, 4000001u);
   EXPECT_EQ(caller.gid, 27u);
   EXPECT_THAT(caller.groups, Contains(0u));
   EXPECT_EQ(caller.unit, "a.service");
   EXPECT_EQ(caller.user_unit, "b.service");
   EXPECT_EQ(caller.exe, "/usr/bin/a=b");
+  EXPECT_EQ(caller.exe_sha256, "d");
   EXPECT_EQ(caller.label, "l");
+  EXPECT_EQ(caller.container, "c");
+  EXPECT_EQ(caller.pod, "p");
+  EXPECT_EQ(caller.security_label, "s");
+  EXPECT_TRUE(caller.nested);
+  EXPECT_FALSE(caller_from("nested=false").nested);
   EXPECT_EQ(caller.user, "");
 }
 
@@ -43,7 +50,7 @@ TEST(QuestionCaller, RefusesWhatItDoesNotKnow) {
   for (const char* text :
        {"uid", "=1", "uid=", "uid=x", "uid=-1", "uid=4294967295", "uid=4294967296", "uid=1,uid=1",
         "pid=1", "user=no-such-user", "group=no-such-group", "uid=7,user=root", "user=root,uid=7",
-        "unit=a,,uid=1"})
+        "unit=a,,uid=1", "nested=yes"})
     EXPECT_THROW(caller_from(text), Error) << text;
 }
 

@@ -45,7 +45,8 @@ struct Request {
                                                 {"unit", caller.unit},
                                                 {"user_unit", caller.user_unit},
                                                 {"exe", caller.exe},
-                                                {"label", caller.label}}}};
+                                                {"label", caller.label},
+                                                {"nested", caller.nested}}}};
     if (ttl) object["ttl_seconds"] = *ttl;
     // As it comes from the socket.
     return parse_json_object(json::serialize(object));
@@ -76,6 +77,19 @@ std::string suggestion(const Request& request) {
     ADD_FAILURE() << error.detail() << "\n" << text;
   }
   return text;
+}
+
+TEST(Suggest, NamesTheLabelAndThePidNamespace) {
+  Request request;
+  request.caller.label = "nightly";
+  request.caller.nested = true;
+  const std::string text = suggestion(request);
+  EXPECT_THAT(text, HasSubstr("uid = 4001001, label = \"nightly\", nested = true }"));
+  Request other = request;
+  other.caller.label = "weekly";
+  EXPECT_FALSE(other.decide(*Policy::load({{"s.toml", text}})).allowed);
+  request.caller.label = "no label*";
+  EXPECT_THAT(suggestion(request), Not(HasSubstr("label =")));
 }
 
 TEST(Suggest, BindsWhatTheRequestSaid) {

@@ -43,7 +43,10 @@ Caller orders() {
   caller.unit = "orders.service";
   caller.user_unit = "job.service";
   caller.exe = "/usr/bin/orders";
-  caller.label = "system_u:orders";
+  caller.label = "nightly";
+  caller.container = std::string(64, 'c');
+  caller.pod = "f81d4fae-7dec-11d0-a765-00a0c91e6bf6";
+  caller.security_label = "system_u:orders";
   return caller;
 }
 
@@ -89,14 +92,16 @@ TEST(PolicyCaller, MatchesEachAttributeAndAnyOfAList) {
         "unit = \"orders.service\"", "unit = [\"x.service\", \"ord*.service\"]",
         "uid = 1001, user_unit = \"job.service\"", "uid = 1001, exe = \"/usr/bin/orders\"",
         "uid = 1001, exe = \"/usr/*/orders\"", "uid = 1001, exe = \"/usr/**\"",
-        "label = \"system_u:*\"",
+        "security_label = \"system_u:*\"", "label = [\"x\", \"night*\"]", "container = \"cccc*\"",
+        "pod = \"f81d4fae-7dec-11d0-a765-00a0c91e6bf6\"", "uid = 1001, nested = true",
         "uid = 1001, gid = 27, unit = \"*.service\", user_unit = \"*\", exe = \"**\", label = "
-        "\"**\""})
+        "\"**\", container = \"*\", pod = \"*\", security_label = \"*\", nested = false"})
     EXPECT_TRUE(with_caller(yes, orders())) << yes;
   for (const char* no :
        {"uid = 1002", "uid = [7, 8]", "gid = 1002", "unit = \"order.service\"",
         "unit = \"Orders.service\"", "uid = 1001, user_unit = \"x.service\"",
         "uid = 1001, exe = \"/usr/*\"", "uid = 1001, exe = \"/usr/bin/order\"", "label = \"x\"",
+        "security_label = \"x\"", "container = \"d*\"", "pod = \"f81d4fae\"",
         "uid = 1001, unit = \"x.service\"", "uid = 1002, unit = \"orders.service\"",
         "uid = 1001, gid = 1", "user = \"root\"", "group = \"root\""})
     EXPECT_FALSE(with_caller(no, orders())) << no;
@@ -119,9 +124,48 @@ TEST(PolicyCaller, WhatIsNotKnownMatchesNoPattern) {
   Caller bare;
   bare.uid = 1001;
   for (const char* no : {"unit = \"*\"", "unit = \"**\"", "uid = 1001, user_unit = \"**\"",
-                         "uid = 1001, exe = \"**\"", "label = \"**\""})
+                         "uid = 1001, exe = \"**\"", "label = \"**\"", "container = \"**\"",
+                         "pod = \"**\"", "security_label = \"**\""})
     EXPECT_FALSE(with_caller(no, bare)) << no;
   EXPECT_TRUE(with_caller("uid = 1001", bare));
+}
+
+// Threat row 22.
+TEST(PolicyCaller, InAPidNamespaceOfItsOwnNeedsAGrantForSuchCallers) {
+  Caller nested = orders();
+  nested.nested = true;
+  for (const char* no : {"uid = 1001", "unit = \"orders.service\"", "label = \"nightly\"",
+                         "uid = 1001, nested = false", "uid = 1002, nested = true",
+                         "uid = 1001, container = \"d*\""})
+    EXPECT_FALSE(with_caller(no, nested)) << no;
+  for (const char* yes : {"uid = 1001, nested = true", "container = \"c*\"", "pod = \"*\""})
+    EXPECT_TRUE(with_caller(yes, nested)) << yes;
+  const auto policy = load(grant("g", "\"k\"", "uid = 1001"));
+  EXPECT_FALSE(policy->may_name(nested));
+  EXPECT_THAT(policy->decide({nested, "k", Facts()}).reason, HasSubstr("nested = true"));
+}
+
+// Threat row 4.
+TEST(PolicyCaller, OfADigestIsTheOneWhoRunsThoseBytes) {
+  const std::string digest(64, 'd');
+  const std::string rule = R"(uid = 1001, exe = "/usr/bin/orders", exe_sha256 = [")" + digest +
+                           "\", \"" + std::string(64, 'e') + "\"]";
+  const auto policy = load(grant("g", "\"k\"", rule));
+  Caller caller = orders();
+  EXPECT_FALSE(allowed(*policy, caller, "k"));
+  EXPECT_TRUE(policy->wants_digest(caller)) << "that alone is missing";
+  EXPECT_TRUE(policy->may_name(caller));
+  caller.exe_sha256 = digest;
+  EXPECT_TRUE(allowed(*policy, caller, "k"));
+  caller.exe_sha256[0] = 'e';
+  EXPECT_FALSE(allowed(*policy, caller, "k"));
+  caller = orders();
+  caller.exe = "/usr/bin/other";
+  EXPECT_FALSE(policy->wants_digest(caller)) << "nothing is read that could not matter";
+  caller = orders();
+  caller.uid = 1002;
+  EXPECT_FALSE(policy->wants_digest(caller));
+  EXPECT_FALSE(load(grant("g", "\"k\"", "uid = 1001"))->wants_digest(orders()));
 }
 
 TEST(PolicyFacts, AllThatAreNamedHaveToMatch) {

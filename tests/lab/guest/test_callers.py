@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 from conftest import DAEMON, health, run, show, write
+from holdfast_testing.processes import wait_until
 
 ALLOWED, REFUSED = 0, 3
 # Each grant has an audience of its name.
@@ -17,6 +18,9 @@ GRANTS = {
     "exe": '{ user = "hf-orders", exe = "/usr/bin/holdfast" }',
     "user-unit": '{ user = "hf-alice", user_unit = "orders.service" }',
     "unit-of-the-manager": '{ unit = "user@61002.service" }',
+    "digest": '{ user = "hf-orders", exe = "/usr/bin/holdfast", exe_sha256 = "%s" }',
+    "other-digest": f'{{ user = "hf-orders", exe = "/usr/bin/holdfast", exe_sha256 = "{"0" * 64}" }}',
+    "label": '{ label = "nightly", user = "hf-orders" }',
 }
 # Asks for a token under each grant, and who the daemon takes it for.
 ASK = """for audience in {audiences}; do
@@ -37,8 +41,10 @@ def units(key):
         write(f"/run/systemd/system/{name}.service", SERVICE % f"/run/asked-{name}" + "User=hf-orders\n")
     write("/run/systemd/user/orders.service", SERVICE % "%t/asked-orders")
     write("/run/systemd/user/other.service", SERVICE % "%t/asked-other")
+    digest = run("sha256sum", "/usr/bin/holdfast").stdout.split()[0]
+    callers = {**GRANTS, "digest": GRANTS["digest"] % digest}
     write("/etc/holdfast/policy.d/callers.toml", "".join(
-        f'[[grant]]\nname = "{name}"\nkey = "{key}"\ncaller = {caller}\nfacts = {{ audience = "{name}" }}\n' for name, caller in GRANTS.items()))  # fmt: skip
+        f'[[grant]]\nname = "{name}"\nkey = "{key}"\ncaller = {caller}\nfacts = {{ audience = "{name}" }}\n' for name, caller in callers.items()))  # fmt: skip
     run("systemctl", "daemon-reload")
     run("systemctl", "reload", DAEMON)
     # Not for who comes after: they make health degraded on an old kernel.
@@ -82,7 +88,7 @@ def test_health_says_what_the_kernel_can_not_tell(units, kernel_has_pidfd):
 def test_a_unit_is_known_by_its_name(units, kernel_has_pidfd):
     run("systemctl", "start", "orders.service")
     got, who = answers("/run/asked-orders")
-    assert got == expected(kernel_has_pidfd, "unit", "user", "exe"), who
+    assert got == expected(kernel_has_pidfd, "unit", "user", "exe", "digest"), who
     assert (who["user"], who["unit"]) == ("hf-orders", "orders.service" if kernel_has_pidfd else ""), who
 
 
@@ -90,7 +96,7 @@ def test_a_unit_is_known_by_its_name(units, kernel_has_pidfd):
 def test_another_unit_of_the_same_user_is_not_taken_for_it(units, kernel_has_pidfd):
     run("systemctl", "start", "other.service")
     got, who = answers("/run/asked-other")
-    assert got == expected(kernel_has_pidfd, "user", "exe"), who
+    assert got == expected(kernel_has_pidfd, "user", "exe", "digest"), who
 
 
 @pytest.mark.short
@@ -131,3 +137,20 @@ def test_a_session_without_a_unit_has_none_of_them(alice, kernel_has_pidfd):
     answered, who = answers(copy)
     assert answered == expected(kernel_has_pidfd), who
     shutil.os.unlink(copy)
+
+
+@pytest.mark.short
+def test_a_label_is_known_of_what_root_started_with_it(units, kernel_has_pidfd):
+    """A scope of the real manager's, gone when the command has ended."""
+    copy = "/run/lab-asked-label"
+    for label in ("nightly", "weekly"):
+        got = run("/usr/bin/holdfast", "run", "--label", label, "--user", "hf-orders", "--", "sh", "/run/lab-ask")
+        write(copy, got.stdout)
+        answered, who = answers(copy)
+        assert answered == expected(kernel_has_pidfd, "user", "exe", "digest", *(["label"] if label == "nightly" else [])), who
+        assert who["label"] == (label if kernel_has_pidfd else ""), who
+    os.unlink(copy)
+    done = run("/usr/bin/holdfast", "run", "--label", "nightly", "--", "sh", "-c", "cat /proc/self/cgroup; sleep 1000 & exit 7", check=False)
+    assert done.returncode == 7 and "/system.slice/holdfast-label-nightly-" in done.stdout, done
+    wait_until(lambda: "holdfast-label-" not in run("systemctl", "list-units", "--all", "--plain", "--no-legend", "--type=scope").stdout, 30,
+               "the scopes are gone")  # fmt: skip
