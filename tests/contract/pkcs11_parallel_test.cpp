@@ -92,9 +92,9 @@ TEST(Pkcs11Parallel, SessionsThatAreLostUnderManyThreadsAreHealed) {
       }
     });
   for (int round = 1; round <= 20; ++round) {
+    hostile.set("round=" + std::to_string(round) + " Sign=rv:0xB3*1");
     std::array<int, 6> before{};
     std::copy(good.begin(), good.end(), before.begin());
-    hostile.set("round=" + std::to_string(round) + " Sign=rv:0xB3*1");
     // Two of each thread: no call is met by two rounds' faults, of which it heals one.
     for (std::size_t i = 0; i < good.size(); ++i)
       while (good.at(i) < before.at(i) + 2 && bad == 0) std::this_thread::yield();

@@ -168,8 +168,9 @@ def test_audit_key_signs_nothing_else(signing):
             problem(admin.post("/v1/keys", {"name": "no", "type": kind, "device": "tpm", "use": "audit"}), "invalid_request", 400)
 
 
-def test_rotated_key_verifies_with_both(folder, swtpm):
-    with Daemon(os.path.join(folder, "rotated"), swtpm.tcti, everything(), audit=AUDIT) as daemon:
+def test_rotated_key_verifies_with_both(folder):
+    # Another daemon's keys would take the slots of a TPM without a resource manager.
+    with Swtpm(os.path.join(folder, "rotated-tpm")) as tpm, Daemon(os.path.join(folder, "rotated"), tpm.tcti, everything(), audit=AUDIT) as daemon:
         daemon.create_key("audit-log", use="audit")
         pems = []
         for number in range(2):
@@ -355,6 +356,47 @@ def test_row10_daemon_does_not_go_on_behind_its_signed_checkpoint(evidence):
         evidence.stop()
         shutil.rmtree(log)
         shutil.copytree(kept, log)
+
+
+@pytest.fixture(scope="module")
+def anchored(folder):
+    """A daemon with a TPM of its own, and a copy of its log from before the TPM's counter went on."""
+    with Swtpm(os.path.join(folder, "anchored-tpm")) as tpm, Daemon(os.path.join(folder, "anchored"), tpm.tcti, everything(), audit=AUDIT) as daemon:
+        daemon.create_key("audit-log", use="audit")
+        daemon.import_aws("aws", "AKIAANCHOR", SECRET)
+        daemon.key = os.path.join(daemon.folder, "audit-log.pem")
+        with open(daemon.key, "w", encoding="utf-8") as file:
+            file.write(daemon.cli("key", "show", "audit-log", "--pem").stdout)
+        assert daemon.sign(get("aws")).status == 200
+        wait_until(lambda: is_signed(daemon), 60, "a checkpoint is signed")
+        daemon.fresh = verify(daemon, "--key", daemon.key, "--device")
+        daemon.stop()
+        daemon.older = os.path.join(daemon.folder, "older")
+        shutil.copytree(audit_folder(daemon), daemon.older)
+        # As an hour of a growing log does.
+        tpm.tool("tpm2_nvincrement", "0x01A04846")
+        daemon.start()
+        yield daemon
+
+
+def test_row10_anchor_shows_an_older_copy(anchored):
+    assert anchored.fresh["good"] is True and "counter is the checkpoint's" in anchored.fresh["horizon"]
+    assert verify(anchored, "--key", anchored.key, folder=anchored.older)["good"] is True, "nothing in it shows its age"
+    verdict = verify(anchored, "--key", anchored.key, "--device", folder=anchored.older)
+    assert not verdict["good"] and "the device's counter is at" in verdict["faults"][0], verdict
+    # A counter alone says nothing: anybody can make one.
+    refused = anchored.cli("audit", "verify", "--device", "--from", anchored.older, check=False)
+    assert refused.returncode == 2 and "--key" in refused.stderr
+
+
+def test_row10_log_that_goes_on_behind_its_anchor_says_so(anchored):
+    def said():
+        return [record for record in anchored.audit() if record["operation"] == "audit.behind_anchor"]
+
+    records = wait_until(said, 60, "the log says that it is behind")
+    assert len(records) == 1 and "rolled back" in records[0]["details"]["reason"], records
+    wait_until(lambda: is_signed(anchored), 60, "a checkpoint with the counter's value is signed")
+    assert verify(anchored, "--key", anchored.key, "--device")["good"] is True
 
 
 def test_prune_drops_details_and_keeps_proofs(signing):
