@@ -97,7 +97,8 @@ class Machine:
 
         environment = {"PATH": f"{self.bin}:/usr/bin:/bin", "HOME": home, "HOLDFAST_SOCKET": self.daemon.socket,
                        "HOLDFAST_ADMIN_SOCKET": self.daemon.admin_socket, "HOLDFAST_CONFIG": self.daemon.config}  # fmt: skip
-        return subprocess.run(["timeout", "20", "bash", "-c", code], cwd=home, env=environment, preexec_fn=step, stdin=subprocess.DEVNULL,
+        seconds = "2" if "--listen" in code else "20"  # a server never ends by itself
+        return subprocess.run(["timeout", seconds, "bash", "-c", code], cwd=home, env=environment, preexec_fn=step, stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, errors="replace", check=False)  # fmt: skip
 
     def use(self):
