@@ -66,6 +66,11 @@ class DiskLog final : public Log {
     if (tail != nullptr) require_whole(*tail);
     require_checkpoint();
     headed_ = last.size;
+    // What came after the head the process before may have left in the kernel's memory alone.
+    for (std::uint64_t first = last.size / kSegmentLeaves * kSegmentLeaves;
+         tree_.size() != last.size && first < tree_.size(); first += kSegmentLeaves)
+      for (const char* kind : {"details", "leaves"})
+        disk_.sync_later(disk_.open(segment_path("", kind, first).substr(1), O_WRONLY));
     if (tree_.size() != last.size || disk_.has_unsynced()) store_head();
   }
 

@@ -157,6 +157,10 @@ class Verification {
       text += " Those from " + std::to_string(covered) + " to " + std::to_string(tree_.size() - 1) +
               " came after it: they are well-formed and fit their details, but a change or a cut "
               "there would not show.";
+    if (verdict_.details_lost != 0)
+      text += " A power cut is said to have taken the details of " +
+              std::to_string(verdict_.details_lost) +
+              "; nothing proves it, and who can write here can say so too.";
     return text + " " + limits();
   }
 

@@ -48,8 +48,9 @@ class LinkedProcesses final : public Processes {
     last_word_ = Steady::now();
     next_ = waiting_.begin();
     asked_ = 0;
-    ask();
+    // First, for asking may find it gone again.
     asio::co_spawn(loop_, receive(link_), asio::detached);
+    ask();
   }
 
   asio::awaitable<std::optional<Process>> of(int pidfd, bool measure) override {

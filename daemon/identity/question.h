@@ -27,7 +27,7 @@ struct Process {
   std::string container{};
   std::string pod{};
   std::string exe_sha256{};  // where it was asked for
-  bool nested = false;       // in a pid namespace below ours
+  bool nested = true;        // in a pid namespace below ours, or in which is not known
   bool measuring = false;    // the digest is being made: ask again
 };
 struct Answer {

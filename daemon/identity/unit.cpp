@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "daemon/identity/assigned.h"
 #include "daemon/identity/cgroup.h"
 
 namespace holdfast::identity {
@@ -76,7 +77,10 @@ std::string group_of(std::string_view path, const std::string& unit) {
   const std::string_view slice =
       path.starts_with(users) ? first_component(path.substr(users.size())) : std::string_view();
   if (slice.starts_with("user-") && slice.ends_with(".slice")) return std::string(slice);
-  return unit.empty() ? std::string(path) : unit;
+  if (!unit.empty()) return unit;
+  // Whatever cgroups it makes below its own.
+  const Assigned assigned = assigned_in(path);
+  return assigned.container.empty() ? std::string(path) : assigned.container;
 }
 
 }  // namespace

@@ -13,6 +13,7 @@ namespace holdfast::policy {
 namespace {
 
 constexpr std::size_t kNearest = 3;
+constexpr std::size_t kMostJudged = 256;  // for a reason: whoever is denied may ask again and again
 constexpr std::size_t kShownObjections = 6;
 
 // Lengths before contents, so that no two lists of sources hash alike.
@@ -130,7 +131,7 @@ std::string Policy::reason(const Question& question) const {
   std::vector<Near> nearest;
   std::size_t count = 0;
   rules_->for_key(question, KeyIndex::Of::all, [&](std::size_t index) {
-    ++count;
+    if (++count > kMostJudged) return false;
     nearest.push_back({index, distance(rules_->grants[index], question)});
     std::ranges::stable_sort(nearest, {}, &Near::distance);
     if (nearest.size() > kNearest) nearest.pop_back();

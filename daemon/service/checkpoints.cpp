@@ -9,6 +9,7 @@
 #include "daemon/base/error.h"
 #include "daemon/base/log.h"
 #include "daemon/base/origin.h"
+#include "daemon/service/recording.h"
 #include "daemon/service/service.h"
 
 namespace holdfast {
@@ -53,7 +54,10 @@ device::Client& signing_device(Service& service) {
 void Checkpoints::resume(const audit::Checkpoint& newest) {
   signed_size_ = newest.state.size;
   signed_at_ = newest.time;
-  if (newest.anchor) anchor_.resume(newest.state.size, newest.time, *newest.anchor);
+}
+
+void Checkpoints::resume_anchor(const audit::Checkpoint& anchored) {
+  anchor_.resume(anchored.state.size, anchored.time, *anchored.anchor);
 }
 
 awaitable<void> Checkpoints::look(Service& service, SteadyTime now, bool last) {
@@ -80,7 +84,7 @@ awaitable<void> Checkpoints::look(Service& service, SteadyTime now, bool last) {
   try {
     co_await sign(service);
     grown_since_.reset();
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     tried_ = now;
     failure = error.what();
   }
@@ -93,11 +97,21 @@ awaitable<void> Checkpoints::look(Service& service, SteadyTime now, bool last) {
 awaitable<void> Checkpoints::sign(Service& service) {
   const Catalogue::Entry key = signing_key(service);
   const KeyVersion& version = *key->active();
-  const audit::LogState state = co_await service.audit->durable_state();
   const std::string& origin = service.config.audit.origin;
   const SystemTime time = std::chrono::floor<std::chrono::seconds>(service.clock.now());
   device::Client& device = service.device(key->device);
-  const std::optional<std::uint64_t> anchor = co_await anchor_.next(device, state.size, time);
+  // Before it has described itself nobody knows whether it has a counter.
+  if (device.state() != device::State::ready)
+    throw Error(ErrorKind::device_unavailable, "device " + device.name() + ": " + device.reason());
+  const std::optional<std::uint64_t> anchor =
+      co_await anchor_.next(device, service.audit->size(), time);
+  if (!anchor_.surprise().empty()) {
+    log::warning("log_behind_anchor", {{"why", anchor_.surprise()}});
+    audit::Record record = own_record(service, "audit.behind_anchor", "ok", anchor_.surprise());
+    co_await service.audit->write(std::move(record));
+    anchor_.surprise_is_recorded();
+  }
+  const audit::LogState state = co_await service.audit->durable_state();
   const audit::Checkpoint checkpoint{origin.empty() ? host_origin() : origin,
                                      state,
                                      time,

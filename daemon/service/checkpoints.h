@@ -23,6 +23,8 @@ class Checkpoints {
 
   // The newest one that the folder holds already.
   void resume(const audit::Checkpoint& newest);
+  // The newest one that has an anchor.
+  void resume_anchor(const audit::Checkpoint& anchored);
 
   // Looks once: signs if the log has grown, `checkpoint_every` has passed and the device has nothing else to do, or
   // kAtMost has passed; or in any case where it is the `last` one. Never throws; see gap().
@@ -32,7 +34,6 @@ class Checkpoints {
   std::optional<SystemTime> signed_at() const { return signed_at_; }
   // Why records are not signed though a key is configured, or have not been for longer than they should; else empty.
   std::string gap(SteadyTime now) const;
-  std::string take_surprise() { return anchor_.take_surprise(); }
 
  private:
   boost::asio::awaitable<void> sign(Service& service);

@@ -34,43 +34,41 @@ bool Denials::in_full(const audit::Record& record, std::uint64_t account, bool s
   return false;
 }
 
-audit::Record Denials::to_record(Count count) {
-  audit::Record record = std::move(count.first);
+audit::Record Denials::to_record(const Count& count) {
+  audit::Record record = count.first;
   record.details.reason = "counted from " + to_rfc3339(record.time) + " to " +
                           to_rfc3339(count.last) + "; the first: " + record.details.reason;
   return record;
 }
 
-std::vector<audit::Record> Denials::due(SteadyTime now) {
+std::vector<Denials::Count> Denials::due(SteadyTime now) {
   std::erase_if(of_each_, [&](const auto& one) { return one.second.is_full(kOfOne, now); });
-  std::vector<audit::Record> records;
+  std::vector<Count> counts;
   for (auto at = counts_.begin(); at != counts_.end();) {
     const auto count = at++;
     if (now - count->second.since >= kInterval)
-      records.push_back(to_record(std::move(counts_.extract(count).mapped())));
+      counts.push_back(std::move(counts_.extract(count).mapped()));
   }
-  return records;
+  return counts;
 }
 
-std::vector<audit::Record> Denials::all() {
-  std::vector<audit::Record> records;
-  for (auto& [what, count] : std::exchange(counts_, {}))
-    records.push_back(to_record(std::move(count)));
-  return records;
+std::vector<Denials::Count> Denials::all() {
+  std::vector<Count> counts;
+  for (auto& [what, count] : std::exchange(counts_, {})) counts.push_back(std::move(count));
+  return counts;
 }
 
-void Denials::put_back(audit::Record record, SteadyTime now) {
-  const What what{record.uid, record.operation, record.key, record.code};
-  const std::uint64_t before = record.count;
+void Denials::put_back(Count count, SteadyTime now) {
+  const audit::Record& first = count.first;
+  const What what{first.uid, first.operation, first.key, first.code};
   const auto [at, is_new] = counts_.try_emplace(what);
-  Count& count = at->second;
-  if (is_new) {
-    count.last = record.time;
-    count.first = std::move(record);
-    count.since = now;
-  } else {
-    count.first.count += before;
+  Count& kept = at->second;
+  if (!is_new) {
+    count.first.count += kept.first.count;
+    count.last = kept.last;
   }
+  count.since = now;
+  kept = std::move(count);
 }
 
 }  // namespace holdfast

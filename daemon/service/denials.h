@@ -29,25 +29,25 @@ class Denials {
   // left empty. `account` is Caller::account; with `scarce` room none is written.
   bool in_full(const audit::Record& record, std::uint64_t account, bool scarce, SteadyTime now);
 
-  // One record for each count of an interval that has ended, without time and policy; they are forgotten here.
-  std::vector<audit::Record> due(SteadyTime now);
-  std::vector<audit::Record> all();
+  struct Count {
+    audit::Record first;
+    SystemTime last;
+    SteadyTime since;
+  };
+  // Each count of an interval that has ended, and all of them; they are forgotten here.
+  std::vector<Count> due(SteadyTime now);
+  std::vector<Count> all();
+  // Without time and policy of its own.
+  static audit::Record to_record(const Count& count);
 
-  // A record of due() or all() that could not be written: it is counted on.
-  void put_back(audit::Record record, SteadyTime now);
+  // What could not be written is counted on.
+  void put_back(Count count, SteadyTime now);
 
   std::uint64_t counted() const { return counted_; }  // ever
 
  private:
   using What = std::tuple<std::uint32_t, std::string, std::string,
                           std::string>;  // uid, operation, key, code
-  struct Count {
-    audit::Record first;
-    SystemTime last;
-    SteadyTime since;
-  };
-  static audit::Record to_record(Count count);
-
   // What is left of a part.
   struct Bucket {
     bool take(Part part, SteadyTime now);

@@ -17,13 +17,15 @@ void LogAnchor::resume(std::uint64_t records, SystemTime signed_at, std::uint64_
 }
 
 void LogAnchor::compare(const AnchorState& found) {
-  const std::uint64_t expected = *std::exchange(resumed_, std::nullopt);
-  if (found.value == expected) return;
-  surprise_ =
-      "the last checkpoint has the anchor " + std::to_string(expected) +
-      ", and the device's counter is " +
-      (found.value ? "at " + std::to_string(*found.value) : std::string("gone")) +
-      ": the log was rolled back, or the machine or the daemon ended without a last checkpoint";
+  is_compared_ = true;
+  if (found.value == resumed_) return;
+  const auto text = [](const std::optional<std::uint64_t>& value) {
+    return value ? std::to_string(*value) : std::string("none");
+  };
+  surprise_ = "the last checkpoint has the anchor " + text(resumed_) +
+              ", and the device's counter is at " + text(found.value) +
+              ": the log was rolled back or begun anew, or the machine or the daemon ended without "
+              "a last checkpoint";
 }
 
 // A clock that went back says nothing about the last increment.
@@ -36,8 +38,8 @@ boost::asio::awaitable<AnchorState> LogAnchor::ask(device::Client& device, std::
                                                    SystemTime now) {
   const bool due = is_due(records, now);
   AnchorState state;
-  if (resumed_ || !due) state = co_await device.read_anchor(kAccount);
-  if (resumed_) compare(state);
+  if (!is_compared_ || !due) state = co_await device.read_anchor(kAccount);
+  if (!is_compared_) compare(state);
   if (due) {
     state = co_await device.increment_anchor(kAccount);
     records_ = records;

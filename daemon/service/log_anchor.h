@@ -20,7 +20,7 @@ class LogAnchor {
   // NV memory wears out. What is rolled back to a checkpoint of the same hour is not found by the counter.
   static constexpr std::chrono::hours kEvery{1};
 
-  // The newest signed checkpoint that there is at start, and its value: it counts as the last increment.
+  // The newest checkpoint with a value that there is at start: it counts as the last increment.
   void resume(std::uint64_t records, SystemTime signed_at, std::uint64_t value);
 
   // The value for a checkpoint over so many records, to be signed next: incremented before if the last increment is
@@ -32,9 +32,10 @@ class LogAnchor {
   // Why a device that has a counter did not give its value; empty: it did.
   const std::string& gap() const { return gap_; }
 
-  // Once, for the log itself, as the next checkpoint will hide it: that the device's counter was not where the last
-  // checkpoint before the start left it. Empty: it was.
-  std::string take_surprise() { return std::exchange(surprise_, {}); }
+  // That the device's counter was not where the last checkpoint before the start left it; empty: it was. To be
+  // recorded before the next checkpoint is signed, which hides it.
+  const std::string& surprise() const { return surprise_; }
+  void surprise_is_recorded() { surprise_.clear(); }
 
  private:
   boost::asio::awaitable<AnchorState> ask(device::Client& device, std::uint64_t records,
@@ -44,7 +45,8 @@ class LogAnchor {
 
   std::uint64_t records_ = 0;              // at the last increment
   std::optional<SystemTime> incremented_;  // nullopt: never
-  std::optional<std::uint64_t> resumed_;   // not compared with the device's yet
+  std::optional<std::uint64_t> resumed_;   // the last checkpoint's value
+  bool is_compared_ = false;               // with the device's, once
   std::string gap_, surprise_;
 };
 

@@ -1,16 +1,18 @@
 #include "daemon/service/log_keeper.h"
 
-#include <unistd.h>
-
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <ranges>
+
 #include "daemon/audit/checkpoint.h"
 #include "daemon/audit/prune.h"
 #include "daemon/base/error.h"
 #include "daemon/base/log.h"
+#include "daemon/base/posix.h"
+#include "daemon/service/recording.h"
 #include "daemon/service/service.h"
 
 namespace holdfast {
@@ -27,9 +29,18 @@ constexpr std::chrono::hours kPruneEvery{1};
 
 // What the writer says of the log is enough where it can't be read.
 void LogKeeper::resume() {
+  const std::string folder = service_.config.state_dir + "/audit";
   try {
-    if (const auto stored = audit::read_signed(service_.config.state_dir + "/audit"))
-      service_.checkpoints.resume(stored->checkpoint);
+    const auto stored = audit::read_signed(folder);
+    if (!stored) return;
+    service_.checkpoints.resume(stored->checkpoint);
+    // The newest may be of a time without the device's counter.
+    for (const std::uint64_t size : std::views::reverse(audit::list_checkpoints(folder))) {
+      const auto older = audit::parse_checkpoint(
+          read_file(folder + "/" + audit::checkpoint_path(size), audit::kMostNoteBytes));
+      if (older && older->checkpoint.anchor)
+        return service_.checkpoints.resume_anchor(older->checkpoint);
+    }
   } catch (const Error&) {
   }
 }
@@ -41,13 +52,9 @@ awaitable<void> LogKeeper::run() {
     timer.expires_after(kLook);
     co_await timer.async_wait(use_awaitable);
     if (stopping_) co_return;
-    std::vector<audit::Record> due = service_.denials.due(service_.clock.steady());
+    std::vector<Denials::Count> due = service_.denials.due(service_.clock.steady());
     co_await write_counts(std::move(due));
     co_await service_.checkpoints.look(service_, service_.clock.steady(), false);
-    if (std::string surprise = service_.checkpoints.take_surprise(); !surprise.empty()) {
-      log::warning("log_behind_anchor", {{"why", surprise}});
-      co_await record("audit.behind_anchor", "ok", std::move(surprise));
-    }
     if (service_.config.audit.keep_details_days == 0 ||
         (pruned != SteadyTime{} && service_.clock.steady() - pruned < kPruneEvery))
       continue;
@@ -56,20 +63,24 @@ awaitable<void> LogKeeper::run() {
   }
 }
 
-// One record each; they come again where the log can't take them.
-awaitable<void> LogKeeper::write_counts(std::vector<audit::Record> records) {
-  for (audit::Record& record : records) {
+// One record each; from the first on that the log can't take they come again.
+awaitable<void> LogKeeper::write_counts(std::vector<Denials::Count> counts) {
+  writing_ = true;
+  bool good = true;
+  for (Denials::Count& count : counts) {
+    audit::Record record = Denials::to_record(count);
     record.policy_digest = service_.policy->digest();
     record.time = service_.clock.now();
-    audit::Record copy = record;
-    try {
-      co_await service_.audit->write(std::move(copy), !stopping_);
-      continue;
-    } catch (const Error& error) {
-      log::error("audit_unavailable", {{"why", error.what()}});
-    }
-    service_.denials.put_back(std::move(record), service_.clock.steady());
+    if (good) try {
+        co_await service_.audit->write(std::move(record), !stopping_);
+        continue;
+      } catch (const Error& error) {
+        log::error("audit_unavailable", {{"why", error.what()}});
+        good = false;
+      }
+    service_.denials.put_back(std::move(count), service_.clock.steady());
   }
+  writing_ = false;
 }
 
 awaitable<void> LogKeeper::prune_details() {
@@ -112,16 +123,8 @@ awaitable<void> LogKeeper::sign_last() {
 }
 
 awaitable<void> LogKeeper::record(std::string operation, std::string code, std::string reason) {
-  audit::Record record;
-  record.time = service_.clock.now();
-  record.operation = std::move(operation);
-  record.allowed = true;
-  record.code = std::move(code);
-  record.uid = ::geteuid();
-  record.policy_digest = service_.policy->digest();
-  record.details.caller.pid = ::getpid();
-  record.details.caller.uid = ::geteuid();
-  record.details.reason = std::move(reason);
+  audit::Record record =
+      own_record(service_, std::move(operation), std::move(code), std::move(reason));
   try {
     co_await service_.audit->write(std::move(record));
   } catch (const Error& error) {
@@ -131,7 +134,12 @@ awaitable<void> LogKeeper::record(std::string operation, std::string code, std::
 
 awaitable<void> LogKeeper::finish() {
   stopping_ = true;
-  std::vector<audit::Record> counts = service_.denials.all();
+  asio::steady_timer timer(service_.loop);
+  while (writing_) {
+    timer.expires_after(std::chrono::milliseconds(10));
+    co_await timer.async_wait(use_awaitable);
+  }
+  std::vector<Denials::Count> counts = service_.denials.all();
   co_await write_counts(std::move(counts));
   co_await record("stop", "ok", "");
   if (service_.audit->failure().empty()) co_await sign_last();

@@ -7,7 +7,7 @@
 
 #include <boost/asio/awaitable.hpp>
 
-#include "daemon/audit/record.h"
+#include "daemon/service/denials.h"
 
 namespace holdfast {
 
@@ -27,12 +27,12 @@ class LogKeeper {
   boost::asio::awaitable<void> record(std::string operation, std::string code, std::string reason);
 
  private:
-  boost::asio::awaitable<void> write_counts(std::vector<audit::Record> records);
+  boost::asio::awaitable<void> write_counts(std::vector<Denials::Count> counts);
   boost::asio::awaitable<void> prune_details();
   boost::asio::awaitable<void> sign_last();
 
   Service& service_;
-  bool stopping_ = false;
+  bool stopping_ = false, writing_ = false;
 };
 
 }  // namespace holdfast

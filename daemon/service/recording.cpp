@@ -1,5 +1,7 @@
 #include "daemon/service/recording.h"
 
+#include <unistd.h>
+
 #include <utility>
 
 namespace holdfast {
@@ -29,6 +31,18 @@ audit::Record record_of(Service& service, const Caller& caller, std::string_view
   record.policy_digest = service.policy->digest();
   record.details.caller = caller;
   record.details.request_id = request_id;
+  return record;
+}
+
+audit::Record own_record(Service& service, std::string operation, std::string code,
+                         std::string reason) {
+  Caller self;
+  self.pid = ::getpid();
+  self.uid = ::geteuid();
+  audit::Record record = record_of(service, self, operation, {}, {});
+  record.allowed = true;
+  record.code = std::move(code);
+  record.details.reason = std::move(reason);
   return record;
 }
 

@@ -86,6 +86,7 @@ void verify(const Options& options, Context& context) {
                                               {"signed_size", verdict.signed_size},
                                               {"details_checked", verdict.details_checked},
                                               {"details_pruned", verdict.details_pruned},
+                                              {"details_lost", verdict.details_lost},
                                               {"horizon", verdict.horizon},
                                               {"faults", std::move(faults)}}));
   }
@@ -94,7 +95,8 @@ void verify(const Options& options, Context& context) {
         " records in " + folder);
   print("root " + verdict.state.root);
   print(std::to_string(verdict.details_checked) + " details checked, " +
-        std::to_string(verdict.details_pruned) + " pruned");
+        std::to_string(verdict.details_pruned) + " pruned, " +
+        std::to_string(verdict.details_lost) + " lost");
   print(printable(verdict.horizon));
   if (!verdict.good)
     note("keep a copy of the folder before anything else; compare it with your backups");

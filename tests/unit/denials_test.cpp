@@ -26,8 +26,8 @@ TEST(Denials, AreCountedExactlyByCallerKeyAndCode) {
   Denials denials;
   std::map<std::pair<std::uint32_t, std::string>, std::uint64_t> full, counted;
   SteadyTime now = kStart;
-  const auto take = [&](std::vector<audit::Record> records) {
-    for (const audit::Record& record : records)
+  const auto take = [&](const std::vector<Denials::Count>& counts) {
+    for (const auto& [record, last, since] : counts)
       counted[{record.uid, record.key + record.code}] += record.count;
   };
   for (int i = 0; i < 100'000; ++i) {
@@ -76,14 +76,16 @@ TEST(Denials, AreDueWhenTheirIntervalHasEnded) {
   EXPECT_THAT(denials.due(kStart + 9s), testing::IsEmpty());
   auto due = denials.due(kStart + 10s);
   ASSERT_EQ(due.size(), 1U);
-  EXPECT_EQ(due[0].count, 2U);
-  EXPECT_THAT(due[0].details.reason, testing::HasSubstr("no grant fits"));
+  EXPECT_EQ(due[0].first.count, 2U);
+  const std::string reason = Denials::to_record(due[0]).details.reason;
+  EXPECT_THAT(reason, testing::HasSubstr("no grant fits"));
   EXPECT_THAT(denials.all(), testing::IsEmpty());
   // What the log did not take is counted on.
   denials.put_back(due[0], kStart + 11s);
   EXPECT_FALSE(denials.in_full(refusal(1, "k"), 1, true, kStart + 12s));
   ASSERT_EQ((due = denials.all()).size(), 1U);
-  EXPECT_EQ(due[0].count, 3U);
+  EXPECT_EQ(due[0].first.count, 3U);
+  EXPECT_EQ(Denials::to_record(due[0]).details.reason.size(), reason.size()) << "said once";
 }
 
 TEST(Denials, OfEverOtherCallersStayBounded) {

@@ -46,7 +46,7 @@ TEST_F(LogAnchorTest, ARestartIsNoReasonToCount) {
   anchor_.resume(10, start_, 1);
   EXPECT_EQ(next(11, 59min), 1U);
   EXPECT_EQ(next(12, 1h), 2U);
-  EXPECT_EQ(anchor_.take_surprise(), "");
+  EXPECT_EQ(anchor_.surprise(), "");
 }
 
 TEST_F(LogAnchorTest, SaysOnceThatTheCounterIsNotWhereTheLogLeftIt) {
@@ -55,11 +55,23 @@ TEST_F(LogAnchorTest, SaysOnceThatTheCounterIsNotWhereTheLogLeftIt) {
   anchor_ = {};
   anchor_.resume(10, start_, 1);  // an older copy of the log
   EXPECT_EQ(next(11, 2h), 3U);
-  const std::string surprise = anchor_.take_surprise();
+  const std::string surprise = anchor_.surprise();
   EXPECT_NE(surprise.find("anchor 1, and the device's counter is at 2"), std::string::npos)
       << surprise;
   EXPECT_EQ(next(12, 2h), 3U);
-  EXPECT_EQ(anchor_.take_surprise(), "");
+  EXPECT_EQ(anchor_.surprise(), surprise) << "until it is on the log";
+  anchor_.surprise_is_recorded();
+  EXPECT_EQ(next(13, 2h), 3U);
+  EXPECT_EQ(anchor_.surprise(), "");
+}
+
+TEST_F(LogAnchorTest, ALogThatKnowsNothingOfTheCounterIsASurprise) {
+  EXPECT_EQ(next(10, 0s), 1U);
+  EXPECT_EQ(anchor_.surprise(), "") << "both are new";
+  anchor_ = {};
+  EXPECT_EQ(next(1, 1min), 2U);
+  EXPECT_NE(anchor_.surprise().find("anchor none, and the device's counter is at 1"),
+            std::string::npos);
 }
 
 TEST_F(LogAnchorTest, AClockThatWentBackDoesNotPutItOff) {
