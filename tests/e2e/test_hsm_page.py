@@ -18,8 +18,7 @@ def test_each_command_works_as_written(folder):
     place = os.path.join(folder, "page")
     os.mkdir(place, 0o755)
     script = "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n" + "".join(blocks())
-    # Job control, as in the shell of who reads the page, for `kill %1`.
-    done = subprocess.run(["bash", "-meuxo", "pipefail", "-c", script], cwd=place, env=ENVIRONMENT, capture_output=True,
+    done = subprocess.run(["bash", "-euxo", "pipefail", "-c", script], cwd=place, env=ENVIRONMENT, capture_output=True,
                           text=True, timeout=120, check=False, stdin=subprocess.DEVNULL)  # fmt: skip
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert re.search(r"^hsm +pkcs11 +ready +yes|^hsm +pkcs11 +ready +true", done.stdout, re.MULTILINE), done.stdout
