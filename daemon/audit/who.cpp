@@ -95,6 +95,9 @@ void find_records(const std::string& folder, const Sought& sought,
   std::string jti = ",\"jti\":";
   append_string(jti, sought.jti, kMostJti);
   const auto segments = list_segments(folder, "leaves");
+  // Else nobody would seem to have made what was asked for.
+  if (segments.empty())
+    throw Error(ErrorKind::audit_unavailable, "there is no audit log in " + folder);
   for (const std::uint64_t first : segments) {
     LineReader leaves(segment_path(folder, "leaves", first));
     LineReader details(segment_path(folder, "details", first));

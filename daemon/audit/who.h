@@ -20,6 +20,7 @@ struct Sought {
 Sought read_sought(std::string_view text);
 
 // Calls `found` with each record that fits, as read() gives them. Lines that are damaged are passed over.
+// Throws Error{audit_unavailable} where there is no log in `folder`.
 void find_records(const std::string& folder, const Sought& sought,
                   const std::function<void(const json::object&)>& found,
                   const Progress& progress = {});

@@ -152,7 +152,7 @@ void serve_scrapes(const tcp::endpoint& address, const std::vector<std::string>&
   } catch (const boost::system::system_error& error) {
     throw Failure(Exit::failed,
                   "can't listen on " + text_of(address) + ": " + error.code().message(),
-                  "choose another port, or stop what has it");
+                  "choose an address of this machine and a free port");
   }
 }
 

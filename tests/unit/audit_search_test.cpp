@@ -25,6 +25,17 @@ std::vector<std::uint64_t> found(const std::string& folder, std::string_view tex
   return sequences;
 }
 
+TEST(Who, IsNobodysAnswerWhereThereIsNoLog) {
+  const TempFolder folder;
+  try {
+    found(folder.log(), std::string(64, 'a'));
+    FAIL() << "it looked like nobody";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::audit_unavailable);
+    EXPECT_THAT(error.detail(), HasSubstr("there is no audit log in"));
+  }
+}
+
 TEST(Who, IsFoundByASignatureInEachForm) {
   const TempFolder folder;
   const Bytes raw(64, 0x5a), mac(32, 0x3c);
