@@ -74,7 +74,7 @@ awaitable<void> LogKeeper::write_counts(std::vector<Denials::Count> counts) {
     if (good) try {
         co_await service_.audit->write(std::move(record), !stopping_);
         continue;
-      } catch (const Error& error) {
+      } catch (const std::exception& error) {  // any: the stop waits for the end of this
         log::error("audit_unavailable", {{"why", error.what()}});
         good = false;
       }
