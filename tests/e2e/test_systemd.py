@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import socket
-import threading
 import time
 
 import pytest
@@ -150,24 +149,21 @@ def test_stop_answers_what_is_under_way(folder, swtpm):
         daemon.import_aws("aws", "AKIASTOP", "a-secret-of-the-stop-test")
         device = daemon.part("device")
         os.kill(device, signal.SIGSTOP)
-        replies = []
         body = json.dumps(get("aws")).encode()
         data = b"POST /v1/sign/sigv4 HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-        asker = threading.Thread(target=lambda: replies.append(exchange(daemon.socket, data)))
         try:
-            with Raw(daemon.socket) as idle:
-                asker.start()
-                before = len(daemon.audit())
-                wait_until(lambda: len(daemon.audit()) > before, 5, "the daemon is awake")
+            with Raw(daemon.socket) as idle, Raw(daemon.socket) as asker:
+                asker.send(data)
+                wait_until(asker.taken, 5, "the request is read")
                 daemon.process.send_signal(signal.SIGTERM)
                 assert idle.closed()  # an idle connection is not waited for
                 os.kill(device, signal.SIGCONT)
+                reply = asker.reply()
         finally:
             if os.path.exists(f"/proc/{device}"):
                 os.kill(device, signal.SIGCONT)
-        asker.join(20)
         assert daemon.process.wait(20) == 0
-        assert replies and replies[0] is not None and replies[0].status == 200, replies
-        seq = replies[0].json["audit_seq"]
+        assert reply is not None and reply.status == 200, reply
+        seq = reply.json["audit_seq"]
         daemon.start()
         assert [record["code"] for record in daemon.audit() if record["seq"] == seq] == ["ok"]

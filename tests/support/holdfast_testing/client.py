@@ -1,10 +1,13 @@
 """HTTP over a Unix socket: whole requests, or raw bytes for what no HTTP library would send."""
 
+import array
+import fcntl
 import http.client
 import io
 import json
 import select
 import socket
+import termios
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -109,6 +112,12 @@ class Raw:
     def answered(self):
         """Is there something to read, now?"""
         return bool(select.select([self.socket], [], [], 0)[0])
+
+    def taken(self):
+        """Has the daemon read every byte that was sent?"""
+        left = array.array("i", [0])
+        fcntl.ioctl(self.socket, termios.TIOCOUTQ, left)
+        return left[0] == 0
 
     def reply(self, method="GET"):
         """The next reply, or None where the daemon closed the connection without one."""
