@@ -20,16 +20,29 @@ const FactRule* rule_for(const Grant& grant, std::string_view name) {
   return wildcard;
 }
 
+// A region with a wildcard stands for regions that can't be named: what one pattern takes as a whole holds for
+// each of them, and of the rest nothing is certain.
+Truth holds_for_all(const Condition& wanted, std::string_view regions, const Caller& caller) {
+  const auto takes_all = [&](const std::vector<Wanted>& patterns) {
+    return Condition{patterns, {}, {}, {}}.holds(regions, caller) == Truth::yes;
+  };
+  if (wanted.is_not.empty()) return takes_all(wanted.is) ? Truth::yes : Truth::unknown;
+  return takes_all(wanted.is_not) ? Truth::no : Truth::unknown;
+}
+
 Truth accepts(const FactRule& rule, std::string_view name, std::string_view value,
               const Caller& caller) {
   if (rule.forbidden) return Truth::no;
   if (name == "action" && value == kUnknownAction && !lists(rule.condition.is, kUnknownAction))
     return lists(rule.condition.is_not, kUnknownAction) ? Truth::no : Truth::unknown;
+  if (name == "region" && is_region_wildcard(value))
+    return holds_for_all(rule.condition, value, caller);
   return rule.condition.holds(value, caller);
 }
 
 bool is_closed(const Fact& fact) {
   if (fact.name == "action") return fact.value == kUnknownAction;
+  if (fact.name == "region") return is_region_wildcard(fact.value);
   const auto kind = fact_kind(fact.name);
   return kind && kind->closed;
 }

@@ -94,10 +94,16 @@ bool opens_unknown(const FactRule& rule) {
   return rule.name == "action" && lists(rule.condition.is, kUnknownAction);
 }
 
+bool opens_region_wildcard(const FactRule& rule) {
+  return rule.name == "region" && rule.condition.is_not.empty() &&
+         std::ranges::any_of(rule.condition.is,
+                             [](const Wanted& wanted) { return wanted.literal() == nullptr; });
+}
+
 // Does the rule let something through that is closed without it?
 bool opens(const FactRule& rule) {
-  return !rule.forbidden &&
-         (rule.wildcard || opens_unknown(rule) || fact_kind(rule.name).value_or(FactKind{}).closed);
+  return !rule.forbidden && (rule.wildcard || opens_unknown(rule) || opens_region_wildcard(rule) ||
+                             fact_kind(rule.name).value_or(FactKind{}).closed);
 }
 
 bool covers_rule(const FactRule& wide, const FactRule* narrow, Effect effect) {

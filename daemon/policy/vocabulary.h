@@ -22,7 +22,8 @@ enum class Protocol : std::uint8_t { sigv4, token, any };
 struct FactKind {
   FactForm form = FactForm::patterns;
   PatternKind pattern = PatternKind::plain;
-  // Refused unless the grant names it. (action = "unknown" is closed too, by its value.)
+  // Refused unless the grant names it. (action = "unknown" and a region with a wildcard are closed too, by
+  // their value.)
   bool closed = false;
   Protocol protocol = Protocol::sigv4;
   // Not every request of the protocol has it, and one that doesn't surely has none.
@@ -45,5 +46,10 @@ std::string_view fact_names();
 
 // What `action` is where it can't be known. Only these very letters in a grant match it.
 inline constexpr std::string_view kUnknownAction = "unknown";
+
+// Of SigV4A's region set: "eu-*" is signed as it stands, and AWS takes it for each region that it fits.
+inline bool is_region_wildcard(std::string_view value) {
+  return value.find('*') != std::string_view::npos;
+}
 
 }  // namespace holdfast::policy

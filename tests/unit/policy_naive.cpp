@@ -233,10 +233,14 @@ const FactRule* rule_for(const Grant& grant, const std::string& name) {
   return nullptr;
 }
 
+bool is_wild_region(const std::string& name, const std::string& value) {
+  return name == "region" && value.find('*') != std::string::npos;
+}
+
 bool closed(const std::string& name, const std::string& value) {
-  return (name == "action" && value == "unknown") || name == "typ" || name == "signing_options" ||
-         name == "encoded_path" || name == "header.x-amz-copy-source" ||
-         starts_with(name, "claim.");
+  return (name == "action" && value == "unknown") || is_wild_region(name, value) || name == "typ" ||
+         name == "signing_options" || name == "encoded_path" ||
+         name == "header.x-amz-copy-source" || starts_with(name, "claim.");
 }
 
 bool has(const std::vector<std::string>& list, const std::string& text) {
@@ -249,6 +253,14 @@ Truth fact_holds(const FactRule& rule, const std::string& name, const std::strin
   if (rule.kind == FactRule::permitted) return yes;
   if (name == "action" && value == "unknown" && !has(rule.wanted.is, "unknown"))
     return has(rule.wanted.is_not, "unknown") ? no : unknown;
+  if (is_wild_region(name, value)) {
+    for (const std::string& pattern : rule.wanted.is_not)
+      if (matches(pattern, name, value, &caller) == yes) return no;
+    if (!rule.wanted.is_not.empty()) return unknown;
+    for (const std::string& pattern : rule.wanted.is)
+      if (matches(pattern, name, value, &caller) == yes) return yes;
+    return unknown;
+  }
   return holds(rule.wanted, name, value, caller, true);
 }
 

@@ -103,11 +103,12 @@ class Maker {
     auto& facts = question.facts;
     const std::string service = choose({"s3", "s3", "s3express", "ec2"});
     facts = {{"service", service},
-             {"region", choose({"eu-west-1", "us-east-1"})},
+             {"region", choose({"eu-west-1", "us-east-1", "eu-*", "*"})},
              {"method", choose({"GET", "PUT", "DELETE"})},
              {"host", naive::hosts[pick(naive::hosts.size())].text},
              {"path", choose({"/", "/a", "/a/b", "/u1/x", "/A/b", "/a/{b}", "/b*.service/x"})},
              {"payload", choose({"signed", "unsigned"})}};
+    if (one_in(4)) facts.emplace_back("region", choose({"us-east-1", "us-*", "*"}));
     if (service != "ec2" && !one_in(3)) facts.emplace_back("bucket", choose({"own", "other"}));
     const bool presigned = one_in(3);
     facts.emplace_back("mode", presigned ? "query" : "header");
@@ -164,7 +165,7 @@ class Maker {
       return {"https://a", "https://*", "**", "https://{user}/*", "https://a/b"};
     if (name == "header.x-amz-copy-source") return {"/own/*", "/**", "/other/**"};
     if (name == "service") return {"s3", "ec2", "s3*"};
-    if (name == "region") return {"eu-*", "us-east-1"};
+    if (name == "region") return {"eu-*", "us-east-1", "*"};
     if (name == "method") return {"GET", "PUT", "*"};
     if (name == "bucket") return {"own", "o*", "{user}"};
     if (name == "action") return {"Run", "*", "unknown", "unk*"};
