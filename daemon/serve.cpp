@@ -19,12 +19,12 @@ constexpr const char* kNotPermitted = "no grant allows this, or there is no such
 }
 
 // The version that signs, or a refusal.
-const KeyVersion& signing_version(const Catalogue::Entry& key, Operation operation,
+const KeyVersion& signing_version(const Catalogue::Entry& key, const Intent& intent,
                                   audit::Record& record) {
   if (!key) deny(record, "there is no such key");
   if (!key->damage.empty())
     throw Error(ErrorKind::key_lost, "the key's files are damaged; see docs/recovery.md");
-  if (key->use != use_of(operation))
+  if (key->use != use_of(intent))
     deny(record, "the key is for " + std::string(to_string(key->use)) + " alone");
   if (key->disabled) deny(record, "the key is disabled");
   const KeyVersion* version = key->active();
@@ -72,7 +72,7 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
     record.allowed = true;
     record.details.grant = rules->grant_name(decision.grant);
     service.clock.require();
-    const KeyVersion& version = signing_version(key, operation, record);
+    const KeyVersion& version = signing_version(key, intent, record);
     const policy::Admission admission =
         service.limiter.take(decision.grant, caller.account, service.clock.steady(), record.time);
     if (!admission.used_up.empty()) {
@@ -117,7 +117,7 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
 
   // audit: the record before the reply. No record, no signature.
   const auto sequence = co_await put_on_record(
-      service, std::move(record), to_string(use_of(operation)), refusal.has_value(), key);
+      service, std::move(record), to_string(use_of(intent)), refusal.has_value(), key);
   if (refusal) co_return socket::problem(*refusal, request_id, retry_after, sequence);
   reply["audit_seq"] = *sequence;
   socket::Response response;

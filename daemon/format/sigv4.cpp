@@ -8,7 +8,6 @@
 namespace holdfast::format {
 namespace {
 
-constexpr std::string_view kAlgorithm = "AWS4-HMAC-SHA256";
 constexpr std::string_view kTerminator = "aws4_request";
 
 Bytes copy(std::string_view text) {
@@ -17,12 +16,17 @@ Bytes copy(std::string_view text) {
 
 }  // namespace
 
+std::string_view Sigv4Request::algorithm() const {
+  return is_asymmetric() ? "AWS4-ECDSA-P256-SHA256" : "AWS4-HMAC-SHA256";
+}
+
 std::vector<Parameter> Sigv4Request::presigning(const std::string& credential) const {
-  std::vector<Parameter> parameters{{"X-Amz-Algorithm", std::string(kAlgorithm)},
+  std::vector<Parameter> parameters{{"X-Amz-Algorithm", std::string(algorithm())},
                                     {"X-Amz-Credential", credential},
                                     {"X-Amz-Date", time_},
                                     {"X-Amz-Expires", std::to_string(expires_in_)},
                                     {"X-Amz-SignedHeaders", signed_headers_}};
+  if (is_asymmetric()) parameters.push_back({std::string(kRegionSet), regions_.text});
   if (!session_token_.empty()) parameters.push_back({"X-Amz-Security-Token", session_token_});
   return parameters;
 }
@@ -30,9 +34,12 @@ std::vector<Parameter> Sigv4Request::presigning(const std::string& credential) c
 Sigv4Bytes Sigv4Request::bytes(const std::string& access_key_id) const {
   Sigv4Bytes bytes;
   const std::string date = time_.substr(0, 8);
-  bytes.scope = date + "/" + region_ + "/" + service_ + "/" + std::string(kTerminator);
+  bytes.scope = date + "/";
+  if (!is_asymmetric()) bytes.scope.append(regions_.text).append("/");
+  bytes.scope.append(service_).append("/").append(kTerminator);
   bytes.credential = access_key_id + "/" + bytes.scope;
-  bytes.derivation = {copy(date), copy(region_), copy(service_), copy(kTerminator)};
+  if (!is_asymmetric())
+    bytes.derivation = {copy(date), copy(regions_.text), copy(service_), copy(kTerminator)};
 
   std::vector<Parameter> query = query_;
   if (presigned_)
@@ -42,7 +49,7 @@ Sigv4Bytes Sigv4Request::bytes(const std::string& access_key_id) const {
   bytes.canonical_request.append(header_block_).append("\n");
   bytes.canonical_request.append(signed_headers_).append("\n").append(payload_hash_);
 
-  bytes.string_to_sign.append(kAlgorithm).append("\n").append(time_).append("\n");
+  bytes.string_to_sign.append(algorithm()).append("\n").append(time_).append("\n");
   bytes.string_to_sign.append(bytes.scope).append("\n");
   bytes.string_to_sign.append(sha256_hex(bytes.canonical_request));
   return bytes;
@@ -65,7 +72,7 @@ json::object Sigv4Request::reply(const Sigv4Bytes& bytes, const std::string& sig
     }
     url.append("X-Amz-Signature=").append(signature_hex);
   } else {
-    std::string authorization(kAlgorithm);
+    std::string authorization(algorithm());
     authorization.append(" Credential=").append(bytes.credential);
     authorization.append(", SignedHeaders=").append(signed_headers_);
     authorization.append(", Signature=").append(signature_hex);

@@ -1,11 +1,12 @@
-// AWS Signature Version 4: from what the caller wants to send to what is signed and back.
+// AWS Signature Version 4, and 4A for a set of regions: from what the caller wants to send to what is signed and back.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 //
 // One object goes all the way: parse() builds the canonical parts, facts() shows policy those very
 // parts, and what is signed is made from them. Nothing the caller sent is read a second time.
 //
 // Facts, each once unless said:
-//   service region method mode       as given; expires_in in query mode, in seconds
+//   service region method mode       as given; region once for each of a set; expires_in in query
+//                   mode, in seconds
 //   host            the signed Host in lower case; the scheme's own port is left out unless a Host
 //                   header spells it
 //   path            what the service routes: the wire's path, normalised where the service does
@@ -40,13 +41,18 @@
 #include "daemon/base/json.h"
 #include "daemon/format/sigv4_headers.h"
 #include "daemon/format/sigv4_query.h"
+#include "daemon/format/sigv4_region.h"
 
 namespace holdfast::format {
 
-// What is signed for one access key. `derivation` is the chain for Backend::mac that ends in the
-// signing key of `scope`; the signature is HMAC(signing key, string_to_sign), in hex.
+// In query mode a parameter, else a header.
+inline constexpr std::string_view kRegionSet = "X-Amz-Region-Set";
+
+// What is signed for one access key. For one region `derivation` is the chain for Backend::mac that ends in the
+// signing key of `scope`; the signature is HMAC(signing key, string_to_sign), in hex. For a set it is
+// empty, and the signature ECDSA on P-256 with SHA-256, as DER in hex.
 struct Sigv4Bytes {
-  std::string scope;  // 20260101/eu-west-1/s3/aws4_request
+  std::string scope;  // 20260101/eu-west-1/s3/aws4_request; of a set 20260101/s3/aws4_request
   std::vector<Bytes> derivation;
   std::string credential;  // access key id / scope
   std::string canonical_request;
@@ -60,6 +66,8 @@ class Sigv4Request {
   static Sigv4Request parse(const json::object& body, SystemTime now);
 
   const std::string& key() const { return key_; }
+  // AWS4-ECDSA-P256-SHA256 (SigV4A) instead of AWS4-HMAC-SHA256?
+  bool is_asymmetric() const { return regions_.is_set; }
   const Facts& facts() const { return facts_; }
   Facts take_facts() { return std::move(facts_); }
   // How far the request's own time is from now: |time - now|.
@@ -74,6 +82,7 @@ class Sigv4Request {
  private:
   Sigv4Request() = default;
 
+  std::string_view algorithm() const;
   // In the order they are appended to the url; without the signature.
   std::vector<Parameter> presigning(const std::string& credential) const;
 
@@ -81,7 +90,8 @@ class Sigv4Request {
   Facts facts_;
   std::chrono::seconds skew_{0};
 
-  std::string region_, service_, method_, url_;
+  Regions regions_;
+  std::string service_, method_, url_;
   std::string time_;             // 20260101T000000Z
   bool presigned_ = false;       // query mode
   std::int64_t expires_in_ = 0;  // seconds

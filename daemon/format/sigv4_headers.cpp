@@ -10,8 +10,8 @@ constexpr std::size_t kMaxHeaders = 100;
 constexpr std::size_t kMaxName = 128;
 constexpr std::size_t kMaxValue = 8192;
 
-constexpr std::array<std::string_view, 3> kReserved = {"authorization", "x-amz-date",
-                                                       "x-amz-security-token"};
+constexpr std::array<std::string_view, 4> kReserved = {"authorization", "x-amz-date",
+                                                       "x-amz-security-token", "x-amz-region-set"};
 constexpr std::array<std::string_view, 3> kSecret = {
     "x-amz-copy-source-server-side-encryption-customer-key", "x-amz-s3session-token",
     "x-amz-server-side-encryption-customer-key"};
@@ -80,6 +80,7 @@ std::vector<Header> listed_headers(Fields& fields) {
                   header.name + " comes with the signature: leave it out" +
                       (header.name == "x-amz-date"             ? " and use `time`"
                        : header.name == "x-amz-security-token" ? " and use `session_token`"
+                       : header.name == "x-amz-region-set"     ? " and use `region_set`"
                                                                : ""));
     headers.push_back(std::move(header));
   }

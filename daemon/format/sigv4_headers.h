@@ -19,7 +19,7 @@ struct Header {
 // host first: host, content-type, range, every x-amz-*, and what sign_headers names. The caller may
 // list others; they are neither signed nor facts. `host` is the Host header where one is given,
 // which has to name the url's host, else url.authority(). Refuses what a signature itself brings
-// (Authorization, X-Amz-Date, X-Amz-Security-Token), a name that is no token (RFC 9110 §5.6.2), a
+// (Authorization, X-Amz-Date, X-Amz-Security-Token, X-Amz-Region-Set), a name that is no token (RFC 9110 §5.6.2), a
 // value with a control character other than a tab, a second Host, and a sign_headers entry that no
 // header has.
 std::vector<Header> read_headers(Fields& fields, const Url& url);

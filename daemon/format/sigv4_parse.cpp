@@ -23,15 +23,6 @@ constexpr std::int64_t kMaxExpiry = 604800;  // a week, AWS's own limit
 constexpr std::array<std::string_view, 4> kS3 = {"s3", "s3-object-lambda", "s3-outposts",
                                                  "s3express"};
 
-std::string read_scope_part(Fields& fields, std::string_view name) {
-  std::string text = fields.text(name, 64);
-  if (text.empty() || !std::ranges::all_of(text, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-      }))
-    fields.fail(name, "has to be 1 to 64 of a-z, 0-9 and -");
-  return text;
-}
-
 std::string read_method(Fields& fields) {
   std::string method = fields.text("method", 32);
   if (method.empty() ||
@@ -103,7 +94,7 @@ Sigv4Request Sigv4Request::parse(const json::object& body, SystemTime now) {
   Fields fields(body);
   Sigv4Request request;
   request.key_ = fields.text("key", kMaxKey);
-  request.region_ = read_scope_part(fields, "region");
+  request.regions_ = read_regions(fields);
   request.service_ = read_scope_part(fields, "service");
   request.method_ = read_method(fields);
   request.presigned_ = read_presigned(fields);
@@ -131,11 +122,14 @@ Sigv4Request Sigv4Request::parse(const json::object& body, SystemTime now) {
   std::vector<Header> headers = read_headers(fields, url);
   const Payload payload = read_payload(fields, request.method_, is_s3 && request.presigned_);
   request.payload_hash_ = payload.hash;
+  if (payload.has_signed_chunks && request.is_asymmetric())
+    fields.fail("payload_sha256",
+                "is of SigV4 with one region; STREAMING-UNSIGNED-PAYLOAD-TRAILER is of both");
   fields.finish();
 
   const std::string host = lower(headers.front().value);
   request.facts_.add("service", request.service_);
-  request.facts_.add("region", request.region_);
+  add_region_facts(request.regions_, request.facts_);
   request.facts_.add("method", request.method_);
   request.facts_.add("host", host);
   request.facts_.add("path", path.routed);
@@ -164,6 +158,8 @@ Sigv4Request Sigv4Request::parse(const json::object& body, SystemTime now) {
     request.added_.push_back({"X-Amz-Date", request.time_});
     if (!request.session_token_.empty())
       request.added_.push_back({"X-Amz-Security-Token", request.session_token_});
+    if (request.is_asymmetric())
+      request.added_.push_back({std::string(kRegionSet), request.regions_.text});
     if (with_sha && !sha_given) request.added_.push_back({"X-Amz-Content-Sha256", payload.hash});
   }
   for (const Header& header : request.added_) headers.push_back({lower(header.name), header.value});

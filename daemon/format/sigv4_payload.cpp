@@ -13,11 +13,9 @@ constexpr std::string_view kEmpty =
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
-bool is_streaming(std::string_view text) {
-  return text == "STREAMING-UNSIGNED-PAYLOAD-TRAILER" ||
-         text == "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" ||
-         text == "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
-}
+constexpr std::string_view kUnsignedChunks = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
+constexpr std::string_view kSignedChunks = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
+constexpr std::string_view kSignedTrailer = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
 
 bool is_hash(std::string_view text) {
   return text.size() == 64 && std::ranges::all_of(text, [](char c) {
@@ -54,12 +52,15 @@ Payload read_payload(Fields& fields, std::string_view method, bool unsigned_by_d
     payload.seen = payload.hash == kEmpty;
     if (payload.hash == kUnsigned)
       payload.kind = PayloadKind::is_unsigned;
-    else if (is_streaming(payload.hash))
+    else if (payload.hash == kUnsignedChunks || payload.hash == kSignedChunks ||
+             payload.hash == kSignedTrailer)
       payload.kind = PayloadKind::streaming;
     else if (!is_hash(payload.hash))
       fields.fail("payload_sha256",
                   "has to be a SHA-256 in 64 lower-case hex digits, UNSIGNED-PAYLOAD, or a "
                   "STREAMING-… literal of AWS");
+    payload.has_signed_trailer = payload.hash == kSignedTrailer;
+    payload.has_signed_chunks = payload.has_signed_trailer || payload.hash == kSignedChunks;
   } else if (unsigned_by_default) {
     payload.hash = kUnsigned;
     payload.kind = PayloadKind::is_unsigned;

@@ -15,7 +15,9 @@ std::string_view to_string(PayloadKind kind) noexcept;  // the fact: signed, uns
 struct Payload {
   std::string hash;  // hex SHA-256, or one of AWS's literals
   PayloadKind kind = PayloadKind::is_signed;
-  bool seen = false;  // `body` holds all there is, be it nothing
+  bool seen = false;                // `body` holds all there is, be it nothing
+  bool has_signed_chunks = false;   // each is signed by itself, after the request
+  bool has_signed_trailer = false;  // and what comes behind them
   Bytes body;
 };
 

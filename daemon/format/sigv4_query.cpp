@@ -9,9 +9,9 @@
 namespace holdfast::format {
 namespace {
 
-constexpr std::array<std::string_view, 7> kSigning = {
-    "x-amz-algorithm", "x-amz-credential",    "x-amz-date",          "x-amz-expires",
-    "x-amz-signature", "x-amz-signedheaders", "x-amz-security-token"};
+constexpr std::array<std::string_view, 8> kSigning = {
+    "x-amz-algorithm", "x-amz-credential",    "x-amz-date",           "x-amz-expires",
+    "x-amz-signature", "x-amz-signedheaders", "x-amz-security-token", "x-amz-region-set"};
 
 // A reader may trim what it reads.
 std::string_view trimmed(std::string_view name) {

@@ -28,6 +28,8 @@ std::string_view to_string(KeyUse use) noexcept {
   switch (use) {
     case KeyUse::sigv4:
       return "sigv4";
+    case KeyUse::sigv4a:
+      return "sigv4a";
     case KeyUse::jwt:
       return "jwt";
     case KeyUse::digest:
@@ -39,13 +41,18 @@ std::string_view to_string(KeyUse use) noexcept {
 }
 
 std::optional<KeyUse> key_use_from(std::string_view text) noexcept {
-  for (const KeyUse use : {KeyUse::sigv4, KeyUse::jwt, KeyUse::digest, KeyUse::audit})
+  for (const KeyUse use :
+       {KeyUse::sigv4, KeyUse::sigv4a, KeyUse::jwt, KeyUse::digest, KeyUse::audit})
     if (to_string(use) == text) return use;
   return std::nullopt;
 }
 
+bool is_of_access_key(KeyUse use) noexcept {
+  return use == KeyUse::sigv4 || use == KeyUse::sigv4a;
+}
+
 bool fits(KeyUse use, KeyType type) noexcept {
-  if (use == KeyUse::audit) return type == KeyType::ec_p256;
+  if (use == KeyUse::audit || use == KeyUse::sigv4a) return type == KeyType::ec_p256;
   if (type == KeyType::ed25519) return use == KeyUse::jwt;
   return (use == KeyUse::sigv4) == (type == KeyType::hmac_sha256);
 }

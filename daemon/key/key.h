@@ -12,12 +12,15 @@
 
 namespace holdfast {
 
-// audit: signs the log's checkpoints, and nothing that a caller asks for.
-enum class KeyUse : std::uint8_t { sigv4, jwt, digest, audit };
+// sigv4a: what is derived from an AWS secret access key for SigV4A. audit: signs the log's checkpoints, and
+// nothing that a caller asks for.
+enum class KeyUse : std::uint8_t { sigv4, sigv4a, jwt, digest, audit };
 std::string_view to_string(KeyUse use) noexcept;
 std::optional<KeyUse> key_use_from(std::string_view text) noexcept;
+// Is it of an AWS access key, which AWS makes and an administrator imports?
+bool is_of_access_key(KeyUse use) noexcept;
 // Which types can serve a use: sigv4 needs hmac-sha256, the others one with a public key; ed25519 signs no
-// digests, so it is for jwt alone; audit has to be ec_p256 (signed-note type 0x02).
+// digests, so it is for jwt alone; sigv4a has to be ec_p256, and audit, too (signed-note type 0x02).
 bool fits(KeyUse use, KeyType type) noexcept;
 
 enum class Origin : std::uint8_t { generated, imported };
@@ -32,7 +35,7 @@ std::optional<VersionState> version_state_from(std::string_view text) noexcept;
 
 struct KeyVersion {
   std::uint32_t number = 0;  // from 1
-  // sigv4: the access key id; else what the import named, or the JWK thumbprint (RFC 7638)
+  // sigv4, sigv4a: the access key id; else what the import named, or the JWK thumbprint (RFC 7638)
   std::string kid;
   VersionState state = VersionState::pending;
   bool disabled = false;

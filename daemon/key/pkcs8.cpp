@@ -79,4 +79,24 @@ EvpPkey private_key_of(KeyType type, const Secret& pkcs8) {
   return key;
 }
 
+Bytes public_key_of(KeyType type, const Secret& pkcs8) {
+  const EvpPkey key = private_key_of(type, pkcs8);
+  const int size = i2d_PUBKEY(key.get(), nullptr);
+  if (size <= 0) throw_openssl("i2d_PUBKEY");
+  Bytes spki(static_cast<std::size_t>(size));
+  unsigned char* at = spki.data();
+  i2d_PUBKEY(key.get(), &at);
+  return spki;
+}
+
+Secret to_pkcs8(EVP_PKEY* key) {
+  const PrivateKeyInfo info(EVP_PKEY2PKCS8(key));
+  const int size = info ? i2d_PKCS8_PRIV_KEY_INFO(info.get(), nullptr) : 0;
+  if (size <= 0) throw_openssl("EVP_PKEY2PKCS8");
+  Secret pkcs8(static_cast<std::size_t>(size));
+  unsigned char* at = pkcs8.writable().data();
+  i2d_PKCS8_PRIV_KEY_INFO(info.get(), &at);
+  return pkcs8;
+}
+
 }  // namespace holdfast

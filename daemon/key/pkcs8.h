@@ -11,4 +11,10 @@ namespace holdfast {
 // of this project's, invalid_request for everything else that is wrong with it.
 EvpPkey private_key_of(KeyType type, const Secret& pkcs8);
 
+// Its public key: DER SubjectPublicKeyInfo. Throws so, too.
+Bytes public_key_of(KeyType type, const Secret& pkcs8);
+
+// And written. Throws Error{internal}.
+Secret to_pkcs8(EVP_PKEY* key);
+
 }  // namespace holdfast

@@ -9,6 +9,7 @@
 
 #include "daemon/base/error.h"
 #include "daemon/base/openssl.h"
+#include "daemon/key/pkcs8.h"
 
 namespace holdfast {
 namespace {
@@ -87,16 +88,6 @@ KeyType type_of(EVP_PKEY* key) {
   refuse("is of a type that is not taken (" + std::string(kind == nullptr ? "unknown" : kind) +
          ", " + std::to_string(EVP_PKEY_get_bits(key)) +
          " bits): EC on P-256 or P-384, RSA of 2048 or 3072 bits are");
-}
-
-Secret to_pkcs8(EVP_PKEY* key) {
-  const PrivateKeyInfo info(EVP_PKEY2PKCS8(key));
-  const int size = info ? i2d_PKCS8_PRIV_KEY_INFO(info.get(), nullptr) : 0;
-  if (size <= 0) throw_openssl("EVP_PKEY2PKCS8");
-  Secret pkcs8(static_cast<std::size_t>(size));
-  unsigned char* at = pkcs8.writable().data();
-  i2d_PKCS8_PRIV_KEY_INFO(info.get(), &at);
-  return pkcs8;
 }
 
 }  // namespace

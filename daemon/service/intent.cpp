@@ -62,6 +62,19 @@ awaitable<Signed> sign_sigv4(Service& service, std::uint64_t account,
       request.reply(bytes, hex), sha256(bytes.string_to_sign), sha256(signature.view()), {}};
 }
 
+awaitable<Signed> sign_sigv4a(Service& service, std::uint64_t account,
+                              const format::Sigv4Request& request, const Key& key,
+                              const KeyVersion& version) {
+  const format::Sigv4Bytes bytes = request.bytes(version.kid);
+  const Bytes digest = to_be_signed(Algorithm::es256, bytes.string_to_sign);
+  const Bytes signature =
+      co_await verified_signature(service, account, Algorithm::es256, digest, key, version);
+  co_return Signed{request.reply(bytes, to_hex(ecdsa_raw_to_der(signature))),
+                   sha256(bytes.string_to_sign),
+                   sha256(signature),
+                   {}};
+}
+
 // 128 random bits can't come twice (RFC 7519 §4.1.7), before a restart or after it.
 std::string new_jti() {
   return to_base64url(random_bytes(16));
@@ -102,18 +115,6 @@ std::string_view name_of(Operation operation) noexcept {
   return "";
 }
 
-KeyUse use_of(Operation operation) noexcept {
-  switch (operation) {
-    case Operation::sign_sigv4:
-      return KeyUse::sigv4;
-    case Operation::mint_jwt:
-      return KeyUse::jwt;
-    case Operation::sign_digest:
-      return KeyUse::digest;
-  }
-  return KeyUse::digest;
-}
-
 Intent read_intent(Operation operation, std::string_view body, SystemTime now) {
   std::array<unsigned char, 4096> start;  // as much as most requests need
   json::monotonic_resource storage(start.data(), start.size());
@@ -132,6 +133,12 @@ Intent read_intent(Operation operation, std::string_view body, SystemTime now) {
 const std::string& key_of(const Intent& intent) {
   return std::visit([](const auto& request) -> const std::string& { return request.key(); },
                     intent);
+}
+
+KeyUse use_of(const Intent& intent) noexcept {
+  if (const auto* sigv4 = std::get_if<format::Sigv4Request>(&intent))
+    return sigv4->is_asymmetric() ? KeyUse::sigv4a : KeyUse::sigv4;
+  return std::holds_alternative<format::JwtRequest>(intent) ? KeyUse::jwt : KeyUse::digest;
 }
 
 Facts take_facts(Intent& intent) {
@@ -155,7 +162,8 @@ void settle(Intent& intent, const Key& key) {
 awaitable<Signed> sign(Service& service, std::uint64_t account, const Intent& intent,
                        const Key& key, const KeyVersion& version, const Forced& forced) {
   if (const auto* sigv4 = std::get_if<format::Sigv4Request>(&intent))
-    return sign_sigv4(service, account, *sigv4, key, version);
+    return sigv4->is_asymmetric() ? sign_sigv4a(service, account, *sigv4, key, version)
+                                  : sign_sigv4(service, account, *sigv4, key, version);
   if (const auto* jwt = std::get_if<format::JwtRequest>(&intent))
     return mint_jwt(service, account, *jwt, key, version, forced);
   return sign_digest(service, account, std::get<format::DigestRequest>(intent), key, version);

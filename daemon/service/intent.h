@@ -21,7 +21,6 @@ enum class Operation { sign_sigv4, mint_jwt, sign_digest };
 using Intent = std::variant<format::Sigv4Request, format::JwtRequest, format::DigestRequest>;
 
 std::string_view name_of(Operation operation) noexcept;  // "sign.sigv4", as records have it
-KeyUse use_of(Operation operation) noexcept;
 
 using Forced = std::map<std::string, std::string>;  // Policy::forced
 
@@ -29,6 +28,7 @@ using Forced = std::map<std::string, std::string>;  // Policy::forced
 Intent read_intent(Operation operation, std::string_view body, SystemTime now);
 
 const std::string& key_of(const Intent& intent);
+KeyUse use_of(const Intent& intent) noexcept;
 Facts take_facts(Intent& intent);  // once: the intent is without them then
 std::chrono::seconds skew_of(const Intent& intent);
 std::optional<std::chrono::seconds> ttl_of(const Intent& intent);  // of a token

@@ -23,8 +23,15 @@ std::string read_name(Fields& fields) {
 
 KeyUse read_use(Fields& fields) {
   const auto use = key_use_from(fields.text("use", 32));
-  if (!use) fields.fail("use", "has to be sigv4, jwt, digest or audit");
+  if (!use) fields.fail("use", "has to be sigv4, sigv4a, jwt, digest or audit");
   return *use;
+}
+
+// What AWS made is neither made here nor on a token.
+void refuse_access_key(const Fields& fields, KeyUse use) {
+  if (is_of_access_key(use))
+    fields.fail(
+        "use", "a " + std::string(to_string(use)) + " key holds a secret that AWS gave: import it");
 }
 
 VersionState read_new_state(Fields& fields) {
@@ -74,8 +81,7 @@ awaitable<json::object> KeyAdmin::create(std::uint64_t account, std::string_view
   key.use = read_use(fields);
   device::Client& device = choose_device(fields.optional_text("device", kMaxName));
   fields.finish();
-  if (key.use == KeyUse::sigv4)
-    fields.fail("use", "a sigv4 key holds a secret that AWS gave: import it");
+  refuse_access_key(fields, key.use);
   if (!fits(key.use, key.type))
     fields.fail("type",
                 "does not sign for this use: hmac-sha256 is for sigv4 alone, ed25519 for jwt, and "
@@ -107,8 +113,7 @@ awaitable<json::object> KeyAdmin::enrol(std::uint64_t account, std::string_view 
   device::Client& device = choose_device(fields.optional_text("device", kMaxName));
   Material material = read_enrolled(fields);
   fields.finish();
-  if (key.use == KeyUse::sigv4)
-    fields.fail("use", "a sigv4 key holds a secret that AWS gave: import it");
+  refuse_access_key(fields, key.use);
   co_return co_await add_key(account, std::move(key), device, std::move(material));
 }
 
@@ -121,7 +126,7 @@ awaitable<json::object> KeyAdmin::add_version(std::uint64_t account, std::string
   device::Client& device = service_.device(key.device);
   const VersionState state = read_new_state(fields);
   Material material;
-  if (key.use == KeyUse::sigv4 || fields.has("private_key_pem"))
+  if (is_of_access_key(key.use) || fields.has("private_key_pem"))
     material = read_imported(fields, key.use);
   fields.finish();
   if (type_of(material, key.type) != key.type)

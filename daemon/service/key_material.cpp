@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "daemon/key/sigv4a.h"
+
 namespace holdfast {
 namespace {
 
@@ -30,13 +32,14 @@ bool is_kid(std::string_view text) {
          std::ranges::all_of(text, [](char c) { return is_printable(c) && c != '"' && c != '\\'; });
 }
 
-AccessKey read_access_key(Fields& fields) {
+Material read_access_key(Fields& fields, KeyUse use) {
   AccessKey key{fields.text("access_key_id", kMaxAccessKeyId), {}};
   if (!is_access_key_id(key.id))
     fields.fail("access_key_id", "has to be printable ASCII without space, '/', ',' and '='");
   const Secret secret = fields.secret("secret_access_key", kMaxSecretAccessKey);
   if (!std::ranges::all_of(secret.view(), is_printable))
     fields.fail("secret_access_key", "has to be printable ASCII without spaces");
+  if (use == KeyUse::sigv4a) return GivenKey{derive_sigv4a_key(key.id, secret), key.id};
   key.derivation_key = Secret(kSigv4Prefix.size() + secret.size());
   std::memcpy(key.derivation_key.writable().data(), kSigv4Prefix.data(), kSigv4Prefix.size());
   std::memcpy(key.derivation_key.writable().data() + kSigv4Prefix.size(), secret.view().data(),
@@ -55,7 +58,7 @@ GivenKey read_given_key(Fields& fields) {
 }  // namespace
 
 Material read_imported(Fields& fields, KeyUse use) {
-  if (use == KeyUse::sigv4) return read_access_key(fields);
+  if (is_of_access_key(use)) return read_access_key(fields, use);
   return read_given_key(fields);
 }
 

@@ -29,7 +29,8 @@ struct OnDevice {
 
 using Material = std::variant<MadeByDevice, AccessKey, GivenKey, OnDevice>;
 
-// The fields of a key that is imported for `use`: access_key_id and secret_access_key for sigv4, else
+// The fields of a key that is imported for `use`: access_key_id and secret_access_key for sigv4 and sigv4a,
+// which has its private key derived from them here and is a GivenKey from then on; else
 // private_key_pem and kid. Throws Error{invalid_request} that names the field. The object that `fields`
 // reads has to be in secret_storage().
 Material read_imported(Fields& fields, KeyUse use);

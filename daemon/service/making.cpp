@@ -5,6 +5,7 @@
 #include "daemon/base/openssl.h"
 #include "daemon/key/check_value.h"
 #include "daemon/key/jwk.h"
+#include "daemon/key/pkcs8.h"
 
 namespace holdfast {
 namespace {
@@ -51,6 +52,10 @@ awaitable<void> complete(std::uint64_t account, device::Client& device, KeyUse u
       throw Error(ErrorKind::device_unavailable,
                   "the device does not compute HMAC-SHA-256 with the secret that it was given");
   }
+  if (const auto* given = std::get_if<GivenKey>(&material);
+      given != nullptr && version.public_key != public_key_of(made.type, given->key.pkcs8))
+    throw Error(ErrorKind::device_unavailable,
+                "the device holds another key than it was given: its public key differs");
   if (version.kid.empty()) version.kid = jwk_thumbprint(version.public_key);
 }
 

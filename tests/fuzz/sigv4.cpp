@@ -73,9 +73,9 @@ bool shows(const std::string& fact, const std::string& value) {
 }
 
 bool is_presigning(const std::string& name) {
-  static constexpr std::string_view own[] = {"X-Amz-Algorithm",     "X-Amz-Credential",
-                                             "X-Amz-Date",          "X-Amz-Expires",
-                                             "X-Amz-SignedHeaders", "X-Amz-Security-Token"};
+  static constexpr std::string_view own[] = {
+      "X-Amz-Algorithm",     "X-Amz-Credential",     "X-Amz-Date",      "X-Amz-Expires",
+      "X-Amz-SignedHeaders", "X-Amz-Security-Token", "X-Amz-Region-Set"};
   return std::ranges::find(own, name) != std::end(own);
 }
 
@@ -96,7 +96,7 @@ void judge_query(const Sigv4Request& request, const Pairs& query, bool presigned
   for (const Fact& fact : request.facts().all()) facts += fact.name.starts_with("query.") ? 1 : 0;
   check(facts == of_the_caller, "every fact of the query is signed");
   if (!presigned) return;
-  check(own.size() >= 5 && own.size() <= 6, "what makes a presigned URL stands there once");
+  check(own.size() >= 5 && own.size() <= 7, "what makes a presigned URL stands there once");
   for (const auto& [name, value] : own)
     if (name == "X-Amz-Expires")
       check(value == the(request, "expires_in"), "the expiry is the fact");
@@ -113,7 +113,7 @@ void judge_headers(const Sigv4Request& request, const Strings& lines, std::size_
     const Strings facts = values(request, "header." + name);
     if (name == "host")
       check(the(request, "host").size() == value.size(), "the host is the fact");
-    else if (name == "x-amz-date" || name == "x-amz-security-token")
+    else if (name == "x-amz-date" || name == "x-amz-security-token" || name == "x-amz-region-set")
       check(facts.empty(), "what the signature brings is no fact");
     else if (name != "x-amz-content-sha256" || !facts.empty())
       check(!facts.empty() && shows(facts.back(), value), "a header that is signed is a fact");
@@ -148,7 +148,8 @@ void judge_reply(const Sigv4Request& request, const Sigv4Bytes& bytes, const Pai
     check(sent == query, "the url's query is the one that is signed");
   } else {
     check(reply.at("headers").as_array().at(0).as_array().at(1).as_string() ==
-              "AWS4-HMAC-SHA256 Credential=" + bytes.credential +
+              std::string(request.is_asymmetric() ? "AWS4-ECDSA-P256-SHA256" : "AWS4-HMAC-SHA256") +
+                  " Credential=" + bytes.credential +
                   ", SignedHeaders=" + std::string(reply.at("signed_headers").as_string()) +
                   ", Signature=" + std::string(64, 'a'),
           "Authorization has its form");
@@ -164,7 +165,12 @@ void judge(const json::object& body, const Sigv4Request& request) {
   check(lines.size() >= 7, "a canonical request has its lines");
   check(lines[0] == the(request, "method"), "the method is the fact");
 
-  const std::string service = the(request, "service"), region = the(request, "region");
+  const bool asymmetric = body.contains("region_set");
+  check(request.is_asymmetric() == asymmetric, "a set of regions makes it SigV4A");
+  const std::string service = the(request, "service");
+  std::string region;
+  for (const std::string& one : values(request, "region"))
+    region += (region.empty() ? "" : ",") + one;
   const bool is_s3 = service == "s3" || service == "s3-object-lambda" || service == "s3-outposts" ||
                      service == "s3express";
   const bool twice = body.contains("double_encode") ? body.at("double_encode").as_bool() : !is_s3;
@@ -177,6 +183,10 @@ void judge(const json::object& body, const Sigv4Request& request) {
   judge_query(request, query, presigned);
   std::size_t line = 0;
   judge_headers(request, lines, line);
+  if (asymmetric)
+    check(presigned ? std::ranges::count(query, Pairs::value_type("X-Amz-Region-Set", region)) == 1
+                    : std::ranges::count(lines, "x-amz-region-set:" + region) == 1,
+          "the set of regions is signed, once");
   const std::string payload = the(request, "payload");
   check((payload == "unsigned") == (lines[line + 2] == "UNSIGNED-PAYLOAD"),
         "an unsigned payload is called that");
@@ -188,13 +198,16 @@ void judge(const json::object& body, const Sigv4Request& request) {
   }
 
   const Strings to_sign = split(bytes.string_to_sign, '\n');
-  check(to_sign.size() == 4 && to_sign[0] == "AWS4-HMAC-SHA256" && to_sign[2] == bytes.scope &&
-            to_sign[3] == sha256_hex(text),
+  check(to_sign.size() == 4 &&
+            to_sign[0] == (asymmetric ? "AWS4-ECDSA-P256-SHA256" : "AWS4-HMAC-SHA256") &&
+            to_sign[2] == bytes.scope && to_sign[3] == sha256_hex(text),
         "the string to sign has its form");
-  check(bytes.scope == to_sign[1].substr(0, 8) + "/" + region + "/" + service + "/aws4_request",
+  check(bytes.scope == to_sign[1].substr(0, 8) + (asymmetric ? "" : "/" + region) + "/" + service +
+                           "/aws4_request",
         "the scope is the facts'");
-  check(bytes.derivation.size() == 4 && as_text(bytes.derivation[1]) == region &&
-            as_text(bytes.derivation[2]) == service,
+  check(asymmetric ? bytes.derivation.empty()
+                   : bytes.derivation.size() == 4 && as_text(bytes.derivation[1]) == region &&
+                         as_text(bytes.derivation[2]) == service,
         "the key is the scope's");
   judge_reply(request, bytes, query, presigned);
 }

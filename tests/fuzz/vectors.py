@@ -16,8 +16,9 @@ def sigv4_seed(folder):
     method, target = first.split(" ", 1)
     headers = [line.split(":", 1) for line in lines if ":" in line]
     host = next((value for name, value in headers if name.lower() == "host"), "h")
+    region = {"region_set": [context["region"]]} if folder.parent.name == "v4a" else {"region": context["region"]}
     return {
-        "key": "k", "region": context["region"], "service": context["service"], "method": method,
+        "key": "k", **region, "service": context["service"], "method": method,
         "url": "https://" + host + target.rsplit(" ", 1)[0],
         "headers": [[name, value] for name, value in headers if name.lower() != "x-amz-date"],
         "time": context["timestamp"], "normalize_path": context["normalize"],
@@ -32,9 +33,9 @@ def write(folder, target, name, data):
 
 
 def main(vectors, folder):
-    for request in sorted((vectors / "aws-sigv4-c-auth").glob("tests/*/v4/*/request.txt")):
+    for request in sorted((vectors / "aws-sigv4-c-auth").glob("tests/*/v4*/*/request.txt")):
         seed = sigv4_seed(request.parent)
-        write(folder, "sigv4", request.parent.name, json.dumps(seed).encode())
+        write(folder, "sigv4", request.parent.parent.name + "-" + request.parent.name, json.dumps(seed).encode())
         write(folder, "uri", request.parent.name, seed["url"].encode())
     for text in sorted(vectors.rglob("*.json")):
         if text.stat().st_size <= 16384:

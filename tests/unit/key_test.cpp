@@ -109,6 +109,10 @@ TEST(KeyVersion, KeepsWhenItCameIntoItsState) {
 TEST(KeyUse, FitsOnlyItsTypes) {
   EXPECT_TRUE(fits(KeyUse::sigv4, KeyType::hmac_sha256));
   EXPECT_FALSE(fits(KeyUse::sigv4, KeyType::ec_p256));
+  for (const KeyType type :
+       {KeyType::hmac_sha256, KeyType::ec_p384, KeyType::rsa_2048, KeyType::ed25519})
+    EXPECT_FALSE(fits(KeyUse::sigv4a, type)) << to_string(type);
+  EXPECT_TRUE(fits(KeyUse::sigv4a, KeyType::ec_p256));
   EXPECT_TRUE(fits(KeyUse::digest, KeyType::ec_p256));
   EXPECT_FALSE(fits(KeyUse::digest, KeyType::hmac_sha256));
   EXPECT_TRUE(fits(KeyUse::audit, KeyType::ec_p256));

@@ -138,8 +138,8 @@ class Daemon:
     def admin(self, timeout=60):
         return Client(self.admin_socket, timeout)
 
-    def import_aws(self, name, access_key_id, secret):
-        body = {"name": name, "device": self.device, "use": "sigv4"}
+    def import_aws(self, name, access_key_id, secret, use="sigv4"):
+        body = {"name": name, "device": self.device, "use": use}
         body.update(access_key_id=access_key_id, secret_access_key=secret)
         with self.admin() as admin:
             reply = admin.post("/v1/keys/import", body)
