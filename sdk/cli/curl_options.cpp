@@ -1,9 +1,9 @@
 #include "sdk/cli/curl_options.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "sdk/cli/failure.h"
+#include "sdk/cli/region.h"
 
 namespace holdfast::cli {
 namespace {
@@ -11,6 +11,7 @@ namespace {
 enum class Role {
   key,
   region,
+  region_set,
   service,
   socket,
   help,
@@ -35,6 +36,7 @@ struct Option {
 constexpr Option kOptions[] = {
     {'\0', "key", true, Role::key},
     {'\0', "region", true, Role::region},
+    {'\0', "region-set", true, Role::region_set},
     {'\0', "service", true, Role::service},
     {'\0', "socket", true, Role::socket},
     {'h', "help", false, Role::help},
@@ -96,6 +98,9 @@ void apply(CurlCommand& command, const Option& option, std::string value) {
       break;
     case Role::region:
       command.region = std::move(value);
+      break;
+    case Role::region_set:
+      command.region_set = std::move(value);
       break;
     case Role::service:
       command.service = std::move(value);
@@ -197,9 +202,7 @@ void take_url(CurlCommand& command, const std::string& word) {
   command.url = word;
 }
 
-void require(std::string& value, const char* name, std::initializer_list<const char*> variables) {
-  for (const char* variable : variables)
-    if (const char* found = std::getenv(variable); value.empty() && found) value = found;
+void require(const std::string& value, const char* name) {
   if (value.empty())
     throw Failure(Exit::usage, std::string("--") + name + " is missing",
                   "holdfast aws curl --key K --region R --service S [curl's options] -- URL");
@@ -223,9 +226,9 @@ CurlCommand parse_curl(const std::vector<std::string>& arguments) {
       take_short(command, word, rest);
   }
   if (command.help) return command;
-  require(command.key, "key", {});
-  require(command.region, "region", {"AWS_REGION", "AWS_DEFAULT_REGION"});
-  require(command.service, "service", {});
+  require(command.key, "key");
+  take_region(command.region, command.region_set, {"AWS_REGION", "AWS_DEFAULT_REGION"});
+  require(command.service, "service");
   if (command.url.empty()) throw Failure(Exit::usage, "no URL is given", "put it last, after `--`");
   return command;
 }
@@ -258,6 +261,8 @@ std::string curl_help() {
          "Usage: holdfast aws curl --key K --region R --service S [curl's options] -- URL\n\n"
          "  --key K        key to sign with (see `holdfast key list`)\n"
          "  --region R     such as eu-west-1 (default: $AWS_REGION, $AWS_DEFAULT_REGION)\n"
+         "  --region-set R,…  SigV4A instead, for each of these ('*', 'eu-*'); a key of the use "
+         "sigv4a\n"
          "  --service S    such as s3, sts, dynamodb\n"
          "  --socket PATH  the daemon's application socket\n\n"
          "Options of curl that work here; any other is refused, and ~/.curlrc is not read:\n" +

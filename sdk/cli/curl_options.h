@@ -16,7 +16,7 @@ struct CurlDatum {
 };
 
 struct CurlCommand {
-  std::string key, region, service, socket;  // ours
+  std::string key, region, region_set, service, socket;  // ours
   bool help = false;
   std::string url;
   std::optional<std::string> method, upload, range;

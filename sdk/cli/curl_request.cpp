@@ -12,6 +12,7 @@
 #include "daemon/base/openssl.h"
 #include "daemon/base/posix.h"
 #include "sdk/cli/failure.h"
+#include "sdk/cli/region.h"
 #include "sdk/cli/url.h"
 
 namespace holdfast::cli {
@@ -201,10 +202,10 @@ CurlRequest plan_curl(const CurlCommand& command) {
 
 json::object sign_body(const CurlCommand& command, const CurlRequest& request) {
   json::object out{{"key", command.key},
-                   {"region", command.region},
                    {"service", command.service},
                    {"method", request.method},
                    {"url", request.url}};
+  put_region(out, command.region, command.region_set);
   json::array headers;
   std::size_t size = request.url.size() + 1024;
   for (const auto& [name, value] : request.headers) {

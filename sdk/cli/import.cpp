@@ -26,8 +26,8 @@ void import_key(const ImportOptions& options, const Context& context) {
 }
 
 void import_pem(const ImportOptions& options, const Context& context) {
-  if (options.use == "sigv4")
-    throw Failure(Exit::usage, "sigv4 takes a secret access key, no private key",
+  if (takes_access_key(options.use))
+    throw Failure(Exit::usage, options.use + " takes a secret access key, no private key",
                   "see `holdfast key import-aws --help`");
   import_key(options, context);
 }
@@ -42,7 +42,7 @@ void add_version_to(const ImportOptions& options, const Context& context) {
   print("key " + options.name + " has a new version, " + kid + ", which is " + options.state);
   if (options.source.is_given()) note_plaintext(options.source, "it");
   if (options.state == "pending")
-    note(std::string("next: ") + (use == "sigv4" ? "" : "publish its public key, then: ") +
+    note(std::string("next: ") + (takes_access_key(use) ? "" : "publish its public key, then: ") +
          "holdfast key activate " + options.name);
 }
 
@@ -61,11 +61,16 @@ void add_import_commands(CLI::App& key, Context& context) {
   aws->use = "sigv4";
   CLI::App* seal = key.add_subcommand("import-aws", "Seal an AWS secret access key");
   add_name_and_device(*seal, *aws);
+  seal->add_option("--use", aws->use,
+                   "What it signs, for ever: sigv4 (default), or sigv4a for sets of regions")
+      ->check(CLI::IsMember({"sigv4", "sigv4a"}))
+      ->type_name("U");
   add_aws_source(*seal, aws->source);
   add_plaintext_removal(*seal, aws->source);
   seal->footer(
       "Examples:\n  holdfast key import-aws orders-aws --profile default --remove-plaintext\n"
-      "  pass show aws/orders | holdfast key import-aws orders-aws --access-key-id AKIA…");
+      "  pass show aws/orders | holdfast key import-aws orders-aws --access-key-id AKIA…\n"
+      "  holdfast key import-aws orders-mrap --use sigv4a --profile default");
   seal->callback([aws, &context] { import_key(*aws, context); });
 
   auto pem = std::make_shared<ImportOptions>();
@@ -87,7 +92,8 @@ void add_import_commands(CLI::App& key, Context& context) {
 
   auto options = std::make_shared<ImportOptions>();
   CLI::App* version = key.add_subcommand(
-      "add-version", "Add a version: a new key, an imported one, or for sigv4 the next secret");
+      "add-version",
+      "Add a version: a new key, an imported one, or for sigv4 and sigv4a the next secret");
   version->add_option("NAME", options->name, "Key")->required();
   version->add_option("--state", options->state, "pending (default) or active")
       ->check(CLI::IsMember({"pending", "active"}));

@@ -72,6 +72,10 @@ Secret take_private_key(const KeySource& source) {
 
 }  // namespace
 
+bool takes_access_key(std::string_view use) {
+  return use == "sigv4" || use == "sigv4a";
+}
+
 void add_aws_source(CLI::App& command, KeySource& source) {
   command
       .add_option("--access-key-id", source.access_key_id, "AKIA…; with --profile taken from there")
@@ -113,7 +117,7 @@ ImportRequest import_request(json::object fields, const KeySource& source) {
                   "it removes what was read there");
   if (source.is_aws() && !source.pem.empty())
     throw Failure(Exit::usage, "--pem does not go with --profile or --access-key-id",
-                  "the use sigv4 takes a secret access key, the others a private key");
+                  "the uses sigv4 and sigv4a take a secret access key, the others a private key");
   if (source.pem.empty()) {
     const Credentials credentials = take_credentials(source);
     fields["access_key_id"] = credentials.access_key_id;
@@ -153,7 +157,7 @@ void note_plaintext(const KeySource& source, const std::string& content) {
 
 Reply add_version(Client& client, const std::string& name, const std::string& use,
                   const std::string& state, const KeySource& source) {
-  const bool aws = use == "sigv4";
+  const bool aws = takes_access_key(use);
   if (aws && !source.is_aws())
     throw Failure(Exit::usage, name + " is an imported key: its new version has to be given",
                   "add --profile P, or --access-key-id ID and the secret on standard input");

@@ -10,13 +10,16 @@
 namespace holdfast::cli {
 
 struct KeySource {
-  std::string access_key_id, profile;     // of the use sigv4
+  std::string access_key_id, profile;     // of the uses sigv4 and sigv4a
   std::string pem, kid, passphrase_file;  // of the others
   bool remove_plaintext = false;
 
   bool is_aws() const { return !access_key_id.empty() || !profile.empty(); }
   bool is_given() const { return is_aws() || !pem.empty(); }
 };
+
+// Is a key of this use made of an AWS access key?
+bool takes_access_key(std::string_view use);
 
 // The options of one or both kinds; --remove-plaintext goes with either.
 void add_aws_source(CLI::App& command, KeySource& source);

@@ -57,7 +57,7 @@ class Rotation {
     fetch();
     use_ = field(key_, "use");
     const std::string publish =
-        options.publish.empty() ? (use_ == "sigv4" ? "0s" : "10m") : options.publish;
+        options.publish.empty() ? (takes_access_key(use_) ? "0s" : "10m") : options.publish;
     times_ = {duration_of(publish, "--publish"),
               duration_of(options.retire_after, "--retire-after")};
   }
@@ -111,10 +111,10 @@ class Rotation {
       if (options_.source.is_given()) note_plaintext(options_.source, "it");
     } else if (step.kind == Kind::activate) {
       change(step, "activate", "signs from now on");
-      if (use_ == "sigv4")
+      if (takes_access_key(use_))
         note("next: deactivate the former access key at AWS, when nothing needs what it signed");
     } else {
-      if (use_ == "sigv4" && !options_.yes)
+      if (takes_access_key(use_) && !options_.yes)
         require_answer("Version " + step.version + " holds the access key " + step.kid + ".",
                        "Is it deactivated at AWS? Type yes to retire it:", "yes",
                        "it was not retired: run this again when it is");
@@ -215,7 +215,7 @@ void add_rotate_command(CLI::App& key, Context& context) {
       ->add_option(
           "--publish", options->publish,
           "How long the new version is only published, so that verifiers fetch the JWK Set "
-          "before it signs (default: 10m, for sigv4 0s)")
+          "before it signs (default: 10m, for sigv4 and sigv4a 0s)")
       ->type_name("TIME");
   rotate
       ->add_option("--retire-after", options->retire_after,

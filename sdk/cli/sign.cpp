@@ -2,13 +2,14 @@
 #include "sdk/cli/command.h"
 #include "sdk/cli/curl_request.h"
 #include "sdk/cli/output.h"
+#include "sdk/cli/region.h"
 #include "sdk/cli/url.h"
 
 namespace holdfast::cli {
 namespace {
 
 struct SignOptions {
-  std::string key, region, service, method = "GET", url, payload, payload_sha256, time;
+  std::string key, region, region_set, service, method = "GET", url, payload, payload_sha256, time;
   std::vector<std::string> headers;
   std::int64_t presign = 0;
   bool explain = false;
@@ -29,11 +30,11 @@ json::array read_headers(const std::vector<std::string>& lines) {
 
 void sign(const SignOptions& options, const Context& context) {
   json::object body{{"key", options.key},
-                    {"region", options.region},
                     {"service", options.service},
                     {"method", options.method},
                     {"url", encode_url(options.url)},
                     {"headers", read_headers(options.headers)}};
+  put_region(body, options.region, options.region_set);
   if (!options.payload.empty()) body["payload_sha256"] = hash_file(options.payload);
   if (!options.payload_sha256.empty()) body["payload_sha256"] = options.payload_sha256;
   if (!options.time.empty()) body["time"] = options.time;
@@ -66,10 +67,16 @@ void add_sign_commands(CLI::App& app, Context& context) {
   CLI::App* sigv4 =
       group->add_subcommand("sigv4", "AWS Signature Version 4: header lines, or a presigned URL");
   sigv4->add_option("--key", options->key, "Key to sign with")->required()->type_name("K");
-  sigv4->add_option("--region", options->region, "Such as eu-west-1 (default: $AWS_REGION)")
-      ->required()
-      ->envname("AWS_REGION")
-      ->type_name("R");
+  auto* region =
+      sigv4->add_option("--region", options->region, "Such as eu-west-1 (default: $AWS_REGION)")
+          ->type_name("R");
+  sigv4
+      ->add_option(
+          "--region-set", options->region_set,
+          "SigV4A instead, for each of these, such as eu-west-1,us-*; takes a key of the use "
+          "sigv4a")
+      ->excludes(region)
+      ->type_name("R,…");
   sigv4->add_option("--service", options->service, "Such as s3, sts, dynamodb")
       ->required()
       ->type_name("S");
@@ -102,8 +109,13 @@ void add_sign_commands(CLI::App& app, Context& context) {
       "Examples:\n  holdfast sign sigv4 --key orders-aws --region eu-west-1 --service s3 \\\n"
       "      --presign 900 'https://bucket.s3.eu-west-1.amazonaws.com/a b.txt'\n"
       "  holdfast sign sigv4 --key orders-aws --region eu-west-1 --service s3 --method PUT \\\n"
-      "      --payload a.txt https://bucket.s3.eu-west-1.amazonaws.com/a.txt");
-  sigv4->callback([options, &context] { sign(*options, context); });
+      "      --payload a.txt https://bucket.s3.eu-west-1.amazonaws.com/a.txt\n"
+      "  holdfast sign sigv4 --key orders-mrap --region-set '*' --service s3 \\\n"
+      "      https://mfzwi23gnjvgw.mrap.accesspoint.s3-global.amazonaws.com/a.txt");
+  sigv4->callback([options, &context] {
+    take_region(options->region, options->region_set, {"AWS_REGION"});
+    sign(*options, context);
+  });
 }
 
 }  // namespace holdfast::cli
