@@ -18,6 +18,14 @@ constexpr const char* kNotPermitted = "no grant allows this, or there is no such
   throw Error(ErrorKind::not_permitted, kNotPermitted);
 }
 
+// May what `used` signed be given out? Another version may be the active one by now.
+bool still_signs(const Catalogue::Entry& key, const KeyVersion& used) {
+  if (!key || key->disabled) return false;
+  const auto at = std::ranges::find(key->versions, used.number, &KeyVersion::number);
+  return at != key->versions.end() && at->object == used.object && !at->disabled &&
+         at->state != VersionState::retired;
+}
+
 // The version that signs, or a refusal.
 const KeyVersion& signing_version(const Catalogue::Entry& key, const Intent& intent,
                                   audit::Record& record) {
@@ -27,19 +35,16 @@ const KeyVersion& signing_version(const Catalogue::Entry& key, const Intent& int
   if (key->use != use_of(intent))
     deny(record, "the key is for " + std::string(to_string(key->use)) + " alone");
   if (key->disabled) deny(record, "the key is disabled");
+  if (const KeyVersion* begun = begun_with(intent)) {
+    record.version = begun->number;
+    if (!still_signs(key, *begun)) deny(record, "the version that began it was stopped");
+    return *begun;
+  }
   const KeyVersion* version = key->active();
   if (version == nullptr) deny(record, "the key has no active version");
   if (version->disabled) deny(record, "the key's active version is disabled");
   record.version = version->number;
   return *version;
-}
-
-// May what `used` signed be given out? Another version may be the active one by now.
-bool still_signs(const Catalogue::Entry& key, const KeyVersion& used) {
-  if (!key || key->disabled) return false;
-  const auto at = std::ranges::find(key->versions, used.number, &KeyVersion::number);
-  return at != key->versions.end() && at->object == used.object && !at->disabled &&
-         at->state != VersionState::retired;
 }
 
 }  // namespace
@@ -49,6 +54,7 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
                                                std::string request_id) {
   // format: JSON -> intent. Malformed is no decision, so it leaves no record.
   Intent intent = read_intent(operation, request.body_text(), service.clock.now());
+  resume(service, caller, intent);
   const Catalogue::Entry key = service.catalogue.find(key_of(intent));
   if (key) settle(intent, *key);
 
@@ -57,10 +63,11 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
   record.details.skew = skew_of(intent);
   record.details.ttl = ttl_of(intent);
 
-  json::object reply;
+  Signed result;
   std::optional<Error> refusal;
   std::optional<std::chrono::seconds> retry_after;
   try {
+    if (is_lost(intent)) deny(record, "there is no such session of this caller");
     // policy: caller, key and facts -> decision.
     const std::shared_ptr<const policy::Policy> rules = service.policy;
     const policy::Question question{
@@ -73,8 +80,12 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
     record.details.grant = rules->grant_name(decision.grant);
     service.clock.require();
     const KeyVersion& version = signing_version(key, intent, record);
+    // What goes on with a request was counted with it.
     const policy::Admission admission =
-        service.limiter.take(decision.grant, caller.account, service.clock.steady(), record.time);
+        begun_with(intent) ? service.limiter.take_place(decision.grant, caller.account,
+                                                        service.clock.steady(), record.time)
+                           : service.limiter.take(decision.grant, caller.account,
+                                                  service.clock.steady(), record.time);
     if (!admission.used_up.empty()) {
       record.allowed = false;
       record.details.reason = "the grant's " + admission.used_up + " is used up";
@@ -84,7 +95,7 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
 
     // format, device, format: the very object that was judged -> bytes -> signature -> reply.
     const Forced forced = rules->forced(decision.grant, caller);
-    Signed result = co_await sign(service, caller.account, intent, *key, version, forced);
+    result = co_await sign(service, caller.account, intent, *key, version, forced);
 
     // While the device worked the key may have been stopped, or the grant withdrawn.
     if (!still_signs(service.catalogue.find(record.key), version))
@@ -102,7 +113,6 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
     record.signed_digest = to_hex(result.signed_digest);
     record.signature_digest = to_hex(result.signature_digest);
     record.details.jti = std::move(result.jti);
-    reply = std::move(result.reply);
   } catch (const Error& error) {
     record.code = to_string(error.kind());
     if (record.details.reason.empty()) record.details.reason = error.what();
@@ -116,12 +126,13 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
   }
 
   // audit: the record before the reply. No record, no signature.
-  const auto sequence = co_await put_on_record(
-      service, std::move(record), to_string(use_of(intent)), refusal.has_value(), key);
+  const auto sequence = co_await put_on_record(service, std::move(record),
+                                               to_string(use_of(intent)), refusal.has_value(), key);
   if (refusal) co_return socket::problem(*refusal, request_id, retry_after, sequence);
-  reply["audit_seq"] = *sequence;
+  if (result.recorded) result.recorded(*sequence, result.reply);
+  result.reply["audit_seq"] = *sequence;
   socket::Response response;
-  response.body = json::serialize(reply);
+  response.body = json::serialize(result.reply);
   co_return response;
 }
 

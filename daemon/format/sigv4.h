@@ -31,6 +31,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,6 +40,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/facts.h"
 #include "daemon/base/json.h"
+#include "daemon/format/sigv4_chunk.h"
 #include "daemon/format/sigv4_headers.h"
 #include "daemon/format/sigv4_query.h"
 #include "daemon/format/sigv4_region.h"
@@ -69,7 +71,11 @@ class Sigv4Request {
   // AWS4-ECDSA-P256-SHA256 (SigV4A) instead of AWS4-HMAC-SHA256?
   bool is_asymmetric() const { return regions_.is_set; }
   const Facts& facts() const { return facts_; }
-  Facts take_facts() { return std::move(facts_); }
+  // Those of an upload stay: each of its chunks is judged by them.
+  Facts take_facts() { return chunks_ ? facts_ : std::move(facts_); }
+  // Whose signatures come after this one.
+  const std::optional<ChunksAhead>& chunks() const { return chunks_; }
+  const std::string& time() const { return time_; }
   // How far the request's own time is from now: |time - now|.
   std::chrono::seconds skew() const { return skew_; }
 
@@ -95,6 +101,7 @@ class Sigv4Request {
   std::string time_;             // 20260101T000000Z
   bool presigned_ = false;       // query mode
   std::int64_t expires_in_ = 0;  // seconds
+  std::optional<ChunksAhead> chunks_;
   bool explain_ = false;
   std::string path_;              // canonical
   std::vector<Parameter> query_;  // the caller's

@@ -48,43 +48,13 @@ std::string folded(std::string_view value) {
 
 // The text of entry[index] of one ["Name","value"].
 std::string_view part(const json::array& entry, std::size_t index, std::size_t max,
-                      const Fields& fields) {
-  if (!entry[index].is_string()) fields.fail("headers", R"(has to be a list of ["Name","value"])");
+                      const Fields& fields, std::string_view field) {
+  if (!entry[index].is_string()) fields.fail(field, R"(has to be a list of ["Name","value"])");
   const json::string& text = entry[index].get_string();
   if (text.size() > max)
-    fields.fail("headers", std::string(index == 0 ? "a name" : "a value") + " is longer than " +
-                               std::to_string(max) + " bytes");
+    fields.fail(field, std::string(index == 0 ? "a name" : "a value") + " is longer than " +
+                           std::to_string(max) + " bytes");
   return {text.data(), text.size()};
-}
-
-std::vector<Header> listed_headers(Fields& fields) {
-  std::vector<Header> headers;
-  const json::value* list = fields.optional_value("headers");
-  if (list == nullptr) return headers;
-  if (!list->is_array()) fields.fail("headers", R"(has to be a list of ["Name","value"])");
-  if (list->get_array().size() > kMaxHeaders)
-    fields.fail("headers", "has more than " + std::to_string(kMaxHeaders) + " entries");
-  for (const json::value& entry : list->get_array()) {
-    if (!entry.is_array() || entry.get_array().size() != 2)
-      fields.fail("headers", R"(has to be a list of ["Name","value"])");
-    const std::string_view name = part(entry.get_array(), 0, kMaxName, fields);
-    const std::string_view value = part(entry.get_array(), 1, kMaxValue, fields);
-    if (!is_token(name))
-      fields.fail("headers", "a name is not a token (letters, digits and !#$%&'*+-.^_`|~)");
-    Header header{lower(name), {}};
-    if (!is_value(value))
-      fields.fail("headers", header.name + " has a control character in its value");
-    header.value = folded(value);
-    if (std::ranges::find(kReserved, header.name) != kReserved.end())
-      fields.fail("headers",
-                  header.name + " comes with the signature: leave it out" +
-                      (header.name == "x-amz-date"             ? " and use `time`"
-                       : header.name == "x-amz-security-token" ? " and use `session_token`"
-                       : header.name == "x-amz-region-set"     ? " and use `region_set`"
-                                                               : ""));
-    headers.push_back(std::move(header));
-  }
-  return headers;
 }
 
 std::string signed_host(const std::vector<Header>& headers, const Url& url, const Fields& fields) {
@@ -106,8 +76,36 @@ std::string signed_host(const std::vector<Header>& headers, const Url& url, cons
 
 }  // namespace
 
+std::vector<Header> listed_headers(Fields& fields, std::string_view field) {
+  std::vector<Header> headers;
+  const json::value* list = fields.optional_value(field);
+  if (list == nullptr) return headers;
+  if (!list->is_array()) fields.fail(field, R"(has to be a list of ["Name","value"])");
+  if (list->get_array().size() > kMaxHeaders)
+    fields.fail(field, "has more than " + std::to_string(kMaxHeaders) + " entries");
+  for (const json::value& entry : list->get_array()) {
+    if (!entry.is_array() || entry.get_array().size() != 2)
+      fields.fail(field, R"(has to be a list of ["Name","value"])");
+    const std::string_view name = part(entry.get_array(), 0, kMaxName, fields, field);
+    const std::string_view value = part(entry.get_array(), 1, kMaxValue, fields, field);
+    if (!is_token(name))
+      fields.fail(field, "a name is not a token (letters, digits and !#$%&'*+-.^_`|~)");
+    Header header{lower(name), {}};
+    if (!is_value(value)) fields.fail(field, header.name + " has a control character in its value");
+    header.value = folded(value);
+    if (std::ranges::find(kReserved, header.name) != kReserved.end())
+      fields.fail(field, header.name + " comes with the signature: leave it out" +
+                             (header.name == "x-amz-date"             ? " and use `time`"
+                              : header.name == "x-amz-security-token" ? " and use `session_token`"
+                              : header.name == "x-amz-region-set"     ? " and use `region_set`"
+                                                                      : ""));
+    headers.push_back(std::move(header));
+  }
+  return headers;
+}
+
 std::vector<Header> read_headers(Fields& fields, const Url& url) {
-  std::vector<Header> listed = listed_headers(fields);
+  std::vector<Header> listed = listed_headers(fields, "headers");
   std::vector<std::string> wanted = fields.text_list("sign_headers", kMaxHeaders, kMaxName);
   for (std::string& name : wanted) {
     name = lower(name);

@@ -15,6 +15,11 @@ struct Header {
   std::string value;  // no blank at its ends, each inner run of blanks one space
 };
 
+// The list of ["Name","value"] of a field, in the caller's order. Refuses what a signature itself brings
+// (Authorization, X-Amz-Date, X-Amz-Security-Token, X-Amz-Region-Set), a name that is no token (RFC 9110 §5.6.2)
+// and a value with a control character other than a tab.
+std::vector<Header> listed_headers(Fields& fields, std::string_view field);
+
 // Reads `headers` and `sign_headers`; returns those that are signed, in the caller's order, the
 // host first: host, content-type, range, every x-amz-*, and what sign_headers names. The caller may
 // list others; they are neither signed nor facts. `host` is the Host header where one is given,

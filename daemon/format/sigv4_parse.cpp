@@ -125,6 +125,7 @@ Sigv4Request Sigv4Request::parse(const json::object& body, SystemTime now) {
   if (payload.has_signed_chunks && request.is_asymmetric())
     fields.fail("payload_sha256",
                 "is of SigV4 with one region; STREAMING-UNSIGNED-PAYLOAD-TRAILER is of both");
+  if (!request.presigned_) request.chunks_ = read_chunks_ahead(headers, payload, fields);
   fields.finish();
 
   const std::string host = lower(headers.front().value);

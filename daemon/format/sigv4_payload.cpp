@@ -17,13 +17,13 @@ constexpr std::string_view kUnsignedChunks = "STREAMING-UNSIGNED-PAYLOAD-TRAILER
 constexpr std::string_view kSignedChunks = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
 constexpr std::string_view kSignedTrailer = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
 
-bool is_hash(std::string_view text) {
+}  // namespace
+
+bool is_sha256_hex(std::string_view text) noexcept {
   return text.size() == 64 && std::ranges::all_of(text, [](char c) {
            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
          });
 }
-
-}  // namespace
 
 std::string_view to_string(PayloadKind kind) noexcept {
   switch (kind) {
@@ -55,7 +55,7 @@ Payload read_payload(Fields& fields, std::string_view method, bool unsigned_by_d
     else if (payload.hash == kUnsignedChunks || payload.hash == kSignedChunks ||
              payload.hash == kSignedTrailer)
       payload.kind = PayloadKind::streaming;
-    else if (!is_hash(payload.hash))
+    else if (!is_sha256_hex(payload.hash))
       fields.fail("payload_sha256",
                   "has to be a SHA-256 in 64 lower-case hex digits, UNSIGNED-PAYLOAD, or a "
                   "STREAMING-… literal of AWS");

@@ -21,6 +21,9 @@ struct Payload {
   Bytes body;
 };
 
+// 64 lower-case hex digits?
+bool is_sha256_hex(std::string_view text) noexcept;
+
 // Reads `payload_sha256` or `body`; both is an error. Without either the body is UNSIGNED-PAYLOAD
 // if `unsigned_by_default`, else empty, which PUT, POST and PATCH have to say.
 Payload read_payload(Fields& fields, std::string_view method, bool unsigned_by_default);

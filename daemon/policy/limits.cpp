@@ -73,14 +73,27 @@ Admission Limiter::ask(const Quota& quota, Used& used, SteadyTime now, SystemTim
 
 Ticket Limiter::use(const Quota& quota, Used& used) {
   if (quota.rate) used.tokens = std::max(0.0, used.tokens - 1);
-  ++used.today;
+  if (quota.daily) ++used.today;
   return quota.concurrent ? Ticket(used.running) : Ticket();
 }
 
 Admission Limiter::take(std::size_t index, std::uint64_t account, SteadyTime now,
                         SystemTime today) {
   OfGrant& grant = grants_.at(index);
-  const Limits& limits = grant.limits;
+  return take(grant, grant.limits, account, now, today);
+}
+
+Admission Limiter::take_place(std::size_t index, std::uint64_t account, SteadyTime now,
+                              SystemTime today) {
+  OfGrant& grant = grants_.at(index);
+  Limits places;
+  places.all.concurrent = grant.limits.all.concurrent;
+  places.per_caller.concurrent = grant.limits.per_caller.concurrent;
+  return take(grant, places, account, now, today);
+}
+
+Admission Limiter::take(OfGrant& grant, const Limits& limits, std::uint64_t account, SteadyTime now,
+                        SystemTime today) {
   if (!limits.all.is_bounded() && !limits.per_caller.is_bounded()) return {};
   Admission admission = ask(limits.all, grant.all, now, today);
   if (!admission.used_up.empty()) return admission;
@@ -90,7 +103,7 @@ Admission Limiter::take(std::size_t index, std::uint64_t account, SteadyTime now
     if (at == grant.by_caller.end()) {
       if (callers_ >= kMaxCallers && !make_room(now, today))
         return refused("room for callers whose limits are counted", kSweep);
-      at = grant.by_caller.emplace(account, fresh(limits.per_caller)).first;
+      at = grant.by_caller.emplace(account, fresh(grant.limits.per_caller)).first;
       ++callers_;
     }
     own = &at->second;

@@ -57,6 +57,9 @@ class Limiter {
   // Takes one of every limit of the grant, or of none. `account` is Caller::account.
   Admission take(std::size_t grant, std::uint64_t account, SteadyTime now, SystemTime today);
 
+  // As take(), of nothing but the places for requests under way: for what goes on with a request that was counted.
+  Admission take_place(std::size_t grant, std::uint64_t account, SteadyTime now, SystemTime today);
+
   std::size_t callers() const { return callers_; }
 
  private:
@@ -76,6 +79,8 @@ class Limiter {
 
   static Used fresh(const Quota& quota);
   static Admission ask(const Quota& quota, Used& used, SteadyTime now, SystemTime today);
+  Admission take(OfGrant& grant, const Limits& limits, std::uint64_t account, SteadyTime now,
+                 SystemTime today);
   static Ticket use(const Quota& quota, Used& used);
   bool make_room(SteadyTime now, SystemTime today);
 

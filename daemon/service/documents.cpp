@@ -62,7 +62,7 @@ json::object audit_entry(const Service& service) {
 json::object version_document() {
   return {{"version", HOLDFAST_VERSION},
           {"api", 1},
-          {"features", {"sigv4", "sigv4a", "jwt", "digest"}}};
+          {"features", {"sigv4", "sigv4a", "sigv4-chunks", "jwt", "digest"}}};
 }
 
 json::object health_document(const Service& service, bool names_keys) {

@@ -10,8 +10,8 @@ namespace {
 using boost::asio::awaitable;
 
 // Derives the signing key of one day, region and service, after the device has shown that it still
-// holds the secret that was imported.
-awaitable<Secret> derive(Service& service, std::uint64_t account,
+// holds the secret that was imported, and keeps it.
+awaitable<Secret> derive(Service& service, std::uint64_t account, const std::string& scope,
                          const std::vector<Bytes>& derivation, const Key& key,
                          const KeyVersion& version) {
   device::Client& device = service.device(key.device);
@@ -20,7 +20,13 @@ awaitable<Secret> derive(Service& service, std::uint64_t account,
     throw Error(ErrorKind::key_lost,
                 "the device answers with another key than was imported; see docs/recovery.md");
   service.lost.remove(key.name, version.number);
-  co_return co_await device.mac(account, version.object, derivation);
+  Secret derived = co_await device.mac(account, version.object, derivation);
+  // Not if the key was changed or replaced while the device worked: its name may mean another by
+  // now.
+  if (service.catalogue.find(key.name).get() == &key)
+    service.signing_keys.put(account, key.name, version.number, scope, derived.clone(),
+                             service.clock.steady());
+  co_return derived;
 }
 
 // The device's signature, verified with the public key before anything is made of it, as far as the device's
@@ -44,22 +50,49 @@ awaitable<Bytes> verified_signature(Service& service, std::uint64_t account, Alg
 awaitable<Signed> sign_sigv4(Service& service, std::uint64_t account,
                              const format::Sigv4Request& request, const Key& key,
                              const KeyVersion& version) {
-  const format::Sigv4Bytes bytes = request.bytes(version.kid);
-  const SteadyTime now = service.clock.steady();
-  const Secret* cached = service.signing_keys.find(key.name, version.number, bytes.scope, now);
+  format::Sigv4Bytes bytes = request.bytes(version.kid);
+  const Secret* signing_key =
+      service.signing_keys.find(key.name, version.number, bytes.scope, service.clock.steady());
   Secret derived;
-  if (cached == nullptr)
-    derived = co_await derive(service, account, bytes.derivation, key, version);
-  const Secret signature =
-      hmac_sha256((cached != nullptr ? cached : &derived)->view(), as_bytes(bytes.string_to_sign));
-  // Not if the key was changed or replaced while the device worked: its name may mean another by
-  // now.
-  if (cached == nullptr && service.catalogue.find(key.name).get() == &key)
-    service.signing_keys.put(account, key.name, version.number, bytes.scope, std::move(derived),
-                             now);
+  if (signing_key == nullptr) {
+    derived = co_await derive(service, account, bytes.scope, bytes.derivation, key, version);
+    signing_key = &derived;
+  }
+  const Secret signature = hmac_sha256(signing_key->view(), as_bytes(bytes.string_to_sign));
   const std::string hex = to_hex(signature.view());
-  co_return Signed{
+  Signed result{
       request.reply(bytes, hex), sha256(bytes.string_to_sign), sha256(signature.view()), {}};
+  if (request.chunks())
+    result.recorded = [&service, account, &request, &key, &version, hex, bytes = std::move(bytes)](
+                          std::uint64_t sequence, json::object& reply) {
+      reply["session"] = service.chunk_sessions.open(
+          {account, key.name, version, bytes.scope, bytes.derivation, request.facts(),
+           request.skew(), sequence,
+           format::ChunkChain(*request.chunks(), request.time(), bytes.scope, hex),
+           service.clock.steady()});
+    };
+  co_return result;
+}
+
+awaitable<Signed> sign_chunk(Service& service, std::uint64_t account, const Chunk& chunk,
+                             const Key& key, const KeyVersion& version) {
+  ChunkSession& session = chunk.own();
+  const std::string text = session.chain.string_to_sign(chunk.request());
+  const Secret* signing_key =
+      service.signing_keys.find(key.name, version.number, session.scope, service.clock.steady());
+  Secret derived;
+  if (signing_key == nullptr) {
+    derived = co_await derive(service, account, session.scope, session.derivation, key, version);
+    signing_key = &derived;
+  }
+  const Secret signature = hmac_sha256(signing_key->view(), as_bytes(text));
+  const std::string hex = to_hex(signature.view());
+  Signed result{{{"signature", hex}}, sha256(text), sha256(signature.view()), {}};
+  result.recorded = [&service, &session, &chunk, hex](std::uint64_t, json::object&) {
+    session.chain.advance(chunk.request(), hex);
+    if (session.chain.is_complete()) service.chunk_sessions.close(chunk.request().session);
+  };
+  co_return result;
 }
 
 awaitable<Signed> sign_sigv4a(Service& service, std::uint64_t account,
@@ -107,6 +140,8 @@ std::string_view name_of(Operation operation) noexcept {
   switch (operation) {
     case Operation::sign_sigv4:
       return "sign.sigv4";
+    case Operation::sign_sigv4_chunk:
+      return "sign.sigv4.chunk";
     case Operation::mint_jwt:
       return "token.jwt";
     case Operation::sign_digest:
@@ -122,6 +157,8 @@ Intent read_intent(Operation operation, std::string_view body, SystemTime now) {
   switch (operation) {
     case Operation::sign_sigv4:
       return format::Sigv4Request::parse(object, now);
+    case Operation::sign_sigv4_chunk:
+      return Chunk(format::ChunkRequest::parse(object));
     case Operation::mint_jwt:
       return format::JwtRequest::parse(object);
     case Operation::sign_digest:
@@ -138,6 +175,7 @@ const std::string& key_of(const Intent& intent) {
 KeyUse use_of(const Intent& intent) noexcept {
   if (const auto* sigv4 = std::get_if<format::Sigv4Request>(&intent))
     return sigv4->is_asymmetric() ? KeyUse::sigv4a : KeyUse::sigv4;
+  if (std::holds_alternative<Chunk>(intent)) return KeyUse::sigv4;
   return std::holds_alternative<format::JwtRequest>(intent) ? KeyUse::jwt : KeyUse::digest;
 }
 
@@ -146,13 +184,30 @@ Facts take_facts(Intent& intent) {
 }
 
 std::chrono::seconds skew_of(const Intent& intent) {
-  const auto* sigv4 = std::get_if<format::Sigv4Request>(&intent);
-  return sigv4 == nullptr ? std::chrono::seconds{0} : sigv4->skew();
+  if (const auto* sigv4 = std::get_if<format::Sigv4Request>(&intent)) return sigv4->skew();
+  const auto* chunk = std::get_if<Chunk>(&intent);
+  return chunk != nullptr && chunk->session() ? chunk->session()->skew : std::chrono::seconds{0};
 }
 
 std::optional<std::chrono::seconds> ttl_of(const Intent& intent) {
   const auto* jwt = std::get_if<format::JwtRequest>(&intent);
   return jwt == nullptr ? std::nullopt : std::optional(jwt->ttl());
+}
+
+void resume(Service& service, const Caller& caller, Intent& intent) {
+  if (auto* chunk = std::get_if<Chunk>(&intent))
+    chunk->resume(service.chunk_sessions.find(chunk->request().session, caller.account,
+                                              service.clock.steady()));
+}
+
+bool is_lost(const Intent& intent) noexcept {
+  const auto* chunk = std::get_if<Chunk>(&intent);
+  return chunk != nullptr && chunk->session() == nullptr;
+}
+
+const KeyVersion* begun_with(const Intent& intent) noexcept {
+  const auto* chunk = std::get_if<Chunk>(&intent);
+  return chunk != nullptr && chunk->session() ? &chunk->session()->version : nullptr;
 }
 
 void settle(Intent& intent, const Key& key) {
@@ -164,6 +219,8 @@ awaitable<Signed> sign(Service& service, std::uint64_t account, const Intent& in
   if (const auto* sigv4 = std::get_if<format::Sigv4Request>(&intent))
     return sigv4->is_asymmetric() ? sign_sigv4a(service, account, *sigv4, key, version)
                                   : sign_sigv4(service, account, *sigv4, key, version);
+  if (const auto* chunk = std::get_if<Chunk>(&intent))
+    return sign_chunk(service, account, *chunk, key, version);
   if (const auto* jwt = std::get_if<format::JwtRequest>(&intent))
     return mint_jwt(service, account, *jwt, key, version, forced);
   return sign_digest(service, account, std::get<format::DigestRequest>(intent), key, version);

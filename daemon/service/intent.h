@@ -1,6 +1,7 @@
 // A typed request, what the caller wants said: the one place that knows all formats.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -16,9 +17,9 @@
 
 namespace holdfast {
 
-enum class Operation { sign_sigv4, mint_jwt, sign_digest };
+enum class Operation { sign_sigv4, sign_sigv4_chunk, mint_jwt, sign_digest };
 
-using Intent = std::variant<format::Sigv4Request, format::JwtRequest, format::DigestRequest>;
+using Intent = std::variant<format::Sigv4Request, Chunk, format::JwtRequest, format::DigestRequest>;
 
 std::string_view name_of(Operation operation) noexcept;  // "sign.sigv4", as records have it
 
@@ -33,6 +34,13 @@ Facts take_facts(Intent& intent);  // once: the intent is without them then
 std::chrono::seconds skew_of(const Intent& intent);
 std::optional<std::chrono::seconds> ttl_of(const Intent& intent);  // of a token
 
+// A chunk finds the session that it goes on with.
+void resume(Service& service, const Caller& caller, Intent& intent);
+// Does it name a session that this caller does not have?
+bool is_lost(const Intent& intent) noexcept;
+// Where it goes on with what was begun: the version that began it. Else nullptr.
+const KeyVersion* begun_with(const Intent& intent) noexcept;
+
 // What the intent leaves to its key is settled, so that policy sees it.
 void settle(Intent& intent, const Key& key);
 
@@ -41,10 +49,12 @@ struct Signed {
   Sha256 signed_digest;     // of what was signed
   Sha256 signature_digest;  // of the signature
   std::string jti;          // of a token
+  // What follows of it once it is on record, as `sequence`; may add to the reply.
+  std::function<void(std::uint64_t sequence, json::object& reply)> recorded = {};
 };
 
 // Builds the bytes, with what the grant forces, has the device sign them with this version, and builds
-// the reply. All arguments stay the caller's while it waits. Throws what the device does.
+// the reply. All arguments stay the caller's while it waits, and until `recorded` was called. Throws what the device does.
 boost::asio::awaitable<Signed> sign(Service& service, std::uint64_t account, const Intent& intent,
                                     const Key& key, const KeyVersion& version,
                                     const Forced& forced);

@@ -25,6 +25,7 @@
 #include "daemon/policy/limits.h"
 #include "daemon/policy/policy.h"
 #include "daemon/service/checkpoints.h"
+#include "daemon/service/chunk_sessions.h"
 #include "daemon/service/denials.h"
 #include "daemon/service/device_record.h"
 #include "daemon/service/lost.h"
@@ -58,6 +59,7 @@ struct Service {
   std::function<void()> replace_caller;  // and of holdfast-caller
   std::unique_ptr<audit::Writer> audit;
   SigningKeys signing_keys;
+  ChunkSessions chunk_sessions;
   Verifier verifier;
   Verification verification;
   LostVersions lost;

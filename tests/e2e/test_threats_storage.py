@@ -88,6 +88,24 @@ def test_row08_full_disk_lets_nothing_unrecorded_leave(small_disk, folder, swtpm
         assert verdict["good"] is True, verdict
 
 
+def test_row08_chunk_that_is_not_on_record_is_not_signed(small_disk, folder, swtpm):
+    with Daemon(os.path.join(folder, "full-chunks"), swtpm.tcti, everything(), state=os.path.join(small_disk, "state")) as daemon:
+        daemon.import_aws("aws", "AKIAFULL", SECRET)
+        length = [["X-Amz-Decoded-Content-Length", "8192"]]
+        opening = get("aws", method="PUT", headers=length, payload_sha256="STREAMING-AWS4-HMAC-SHA256-PAYLOAD")
+        chunk = {"session": daemon.sign(opening).json["session"], "length": 8192, "payload_sha256": "a" * 64}
+        with daemon.client() as client:
+            fill(small_disk)
+            wait_until(lambda: client.post("/v1/sign/sigv4", get("aws")).status != 200, 20, "the full disk stops signing")
+            for _ in range(3):
+                problem(client.post("/v1/sign/sigv4/chunk", chunk), "audit_unavailable", 503)
+            problem(client.post("/v1/sign/sigv4", opening), "audit_unavailable", 503)
+            os.remove(os.path.join(small_disk, "ballast"))
+            # It is where it was: the very chunk that could not be recorded comes next, and once.
+            wait_until(lambda: client.post("/v1/sign/sigv4/chunk", chunk).status == 200, 20, "the emptied disk signs again")
+            problem(client.post("/v1/sign/sigv4/chunk", chunk), "invalid_request")
+
+
 # Row 25: key files.
 
 

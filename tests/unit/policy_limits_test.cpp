@@ -35,6 +35,20 @@ TEST(Limiter, GivesTheBurstThenTheRate) {
   EXPECT_TRUE(take(limiter, 1, kStart + 150ms));
 }
 
+TEST(Limiter, GivesAPlaceToWhatWasCountedBefore) {
+  const auto policy = with_limits(
+      "rate = \"1/d\", daily = 1, concurrent = 1, per_caller = { daily = 1, concurrent = 2 }");
+  Limiter limiter(*policy);
+  {
+    const Admission first = limiter.take(1, 1001, kStart, kToday);
+    EXPECT_EQ(first.used_up, "");
+    EXPECT_EQ(limiter.take_place(1, 1001, kStart, kToday).used_up, "limit of concurrent requests");
+  }
+  for (int i = 0; i < 10; ++i)
+    EXPECT_EQ(limiter.take_place(1, 1001, kStart, kToday).used_up, "") << "neither rate nor day";
+  EXPECT_NE(limiter.take(1, 1001, kStart, kToday).used_up, "");
+}
+
 TEST(Limiter, NeverLimitsAGrantWithoutARate) {
   const auto policy = with_limits("rate = \"1/d\"");
   Limiter limiter(*policy);

@@ -1,2 +1,2 @@
-holdfast_unit(service SOURCES denials_test.cpp log_anchor_test.cpp log_keeper_test.cpp service_test.cpp service_checkpoints_test.cpp service_files_test.cpp
+holdfast_unit(service SOURCES chunk_sessions_test.cpp denials_test.cpp log_anchor_test.cpp log_keeper_test.cpp service_test.cpp service_checkpoints_test.cpp service_files_test.cpp
   service_keys_test.cpp service_verification_test.cpp trusted_clock_test.cpp LIBRARIES holdfast_service holdfast_test_support)

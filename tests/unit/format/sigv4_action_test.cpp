@@ -98,10 +98,15 @@ TEST(Sigv4Action, IsUnknownWhereTheBodyIsNotSeen) {
   for (const char* payload :
        {kHash.c_str(), "UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
         "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"}) {
-    EXPECT_EQ(unseen(payload), "unknown");
-    EXPECT_EQ(unseen(payload, {header("X-Amz-Target", "S.Get")}), "unknown");
-    EXPECT_EQ(unseen(payload, {header("Content-Type", "text/plain")}), "unknown");
-    json::object get = api_get({{"payload_sha256", payload}, {"url", "https://h/?Action=Get"}});
+    // What signed chunks need.
+    const json::array length = header("X-Amz-Decoded-Content-Length", "1");
+    const json::array trailer = header("X-Amz-Trailer", "x-amz-checksum-crc32");
+    EXPECT_EQ(unseen(payload, {length, trailer}), "unknown");
+    EXPECT_EQ(unseen(payload, {length, trailer, header("X-Amz-Target", "S.Get")}), "unknown");
+    EXPECT_EQ(unseen(payload, {length, trailer, header("Content-Type", "text/plain")}), "unknown");
+    json::object get = api_get({{"payload_sha256", payload},
+                                {"headers", {length, trailer}},
+                                {"url", "https://h/?Action=Get"}});
     EXPECT_EQ(action(get), "unknown");
   }
 }

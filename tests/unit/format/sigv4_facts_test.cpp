@@ -39,7 +39,9 @@ TEST(Sigv4Facts, AreAllThatIsSignedAndNothingElse) {
 
 TEST(Sigv4Facts, PayloadIsSignedUnsignedOrStreaming) {
   const auto payload = [](const char* text) {
-    return values(parse(s3_get({{"payload_sha256", text}})), "payload").at(0);
+    const json::array headers{header("X-Amz-Decoded-Content-Length", "1"),
+                              header("X-Amz-Trailer", "x-amz-checksum-crc32")};
+    return values(parse(s3_get({{"payload_sha256", text}, {"headers", headers}})), "payload").at(0);
   };
   EXPECT_EQ(payload(std::string(64, 'a').c_str()), "signed");
   EXPECT_EQ(payload("UNSIGNED-PAYLOAD"), "unsigned");
