@@ -12,10 +12,15 @@ namespace {
 // use.
 constexpr const char* kNotPermitted = "no grant allows this, or there is no such key";
 
-[[noreturn]] void deny(audit::Record& record, std::string reason) {
+// Another's looks like none.
+constexpr const char* kNoSession =
+    "there is no such session: it is complete, too old, gave way to newer ones, or never was";
+
+[[noreturn]] void deny(audit::Record& record, std::string reason,
+                       const char* told = kNotPermitted) {
   record.allowed = false;
   record.details.reason = std::move(reason);
-  throw Error(ErrorKind::not_permitted, kNotPermitted);
+  throw Error(ErrorKind::not_permitted, told);
 }
 
 // May what `used` signed be given out? Another version may be the active one by now.
@@ -67,7 +72,7 @@ boost::asio::awaitable<socket::Response> serve(Service& service, const Caller& c
   std::optional<Error> refusal;
   std::optional<std::chrono::seconds> retry_after;
   try {
-    if (is_lost(intent)) deny(record, "there is no such session of this caller");
+    if (is_lost(intent)) deny(record, "there is no such session of this caller", kNoSession);
     // policy: caller, key and facts -> decision.
     const std::shared_ptr<const policy::Policy> rules = service.policy;
     const policy::Question question{

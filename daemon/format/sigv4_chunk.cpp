@@ -45,9 +45,11 @@ std::vector<std::string> read_trailer_names(const std::vector<Header>& headers,
     if (header.name != "x-amz-trailer") continue;
     for (std::size_t start = 0; start <= header.value.size();) {
       const std::size_t end = std::min(header.value.find(',', start), header.value.size());
-      std::string name = lower(header.value.substr(start, end - start));
-      std::erase(name, ' ');
-      names.push_back(std::move(name));
+      std::string_view name = std::string_view(header.value).substr(start, end - start);
+      // What is left of blanks is one, at most.
+      if (name.starts_with(' ')) name.remove_prefix(1);
+      if (name.ends_with(' ')) name.remove_suffix(1);
+      names.push_back(lower(name));
       start = end + 1;
     }
   }

@@ -1,11 +1,13 @@
 """Uploads whose chunks are signed one after the other: AWS's examples to the byte, random ones, and every bound."""
 
 import base64
+import concurrent.futures
 import hashlib
 import hmac
 import json
 import os
 import random
+import signal
 import zlib
 
 import pytest
@@ -158,7 +160,7 @@ def test_it_has_to_say_what_trails(daemon, names):
     refused(daemon.sign(sigv4.get("aws", method="PUT", headers=headers, payload_sha256=payload)), "X-Amz-Trailer")
 
 
-def test_chunks_keep_to_what_was_announced(daemon):
+def test_row01_chunks_keep_to_what_was_announced(daemon):
     upload = Upload(daemon, 20 * KIB)
     refused(upload.chunk(b"a" * (20 * KIB + 1)), "20480 bytes are left")
     refused(upload.chunk(b"a" * (8 * KIB - 1)), "8192")
@@ -179,7 +181,7 @@ def test_a_small_chunk_is_the_last(daemon):
 
 
 def test_the_trailer_is_the_one_that_was_announced(daemon):
-    upload = Upload(daemon, 0, ["x-amz-a,x-amz-b"])
+    upload = Upload(daemon, 0, ["x-amz-a , X-Amz-B"])
     refused(upload.trailer(["x-amz-a", "1"], ["x-amz-b", "2"]), "after the chunk of length 0")
     assert upload.chunk(b"").status == 200
     refused(upload.chunk(b""), "has ended")
@@ -203,7 +205,7 @@ def test_malformed(daemon, body):
     assert upload.chunk(b"").status == 200, "it is where it was"
 
 
-def test_a_session_is_its_accounts_own(daemon, root):
+def test_row01_a_session_is_its_accounts_own(daemon, root):
     daemon.write_policy(everything() + everything(4242).replace('"everything', '"others'))
     assert daemon.reload().status == 200
     upload = Upload(daemon, 0)
@@ -216,7 +218,7 @@ def test_a_session_is_its_accounts_own(daemon, root):
         record = daemon.audit(reply.json["audit_seq"] - 1)[0]
         assert (record["decision"], record["uid"], record["key"], record["operation"]) == ("denied", 4242, "", "sign.sigv4.chunk")
         assert record["details"]["reason"] == "there is no such session of this caller"
-    assert foreign.json["detail"] == unknown.json["detail"]
+    assert foreign.json["detail"] == unknown.json["detail"] and "no such session" in unknown.json["detail"]
     assert upload.chunk(b"").status == 200
 
 
@@ -248,6 +250,22 @@ def test_a_key_or_version_that_is_disabled_stops_it(daemon):
             problem(upload.chunk(b"a" * 8 * KIB), "not_permitted", 403)
             assert admin.post(f"/v1/keys/aws{what}/enable").status == 200
             assert upload.chunk(b"a" * 8 * KIB).status == 200
+
+
+def test_two_chunks_at_once_are_a_conflict(daemon):
+    upload = Upload(daemon, 0)
+    with daemon.admin() as admin:  # So that the next signature needs the device.
+        assert admin.post("/v1/keys/aws/disable").status == admin.post("/v1/keys/aws/enable").status == 200
+    pid = daemon.part("device")
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            asked = [pool.submit(upload.chunk, b"") for _ in range(2)]
+            done, waiting = concurrent.futures.wait(asked, 20, concurrent.futures.FIRST_COMPLETED)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        problem(done.pop().result(), "conflict", 409)
+        assert waiting.pop().result().status == 200
 
 
 def test_it_goes_on_with_the_version_that_began_it(daemon):

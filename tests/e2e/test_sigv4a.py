@@ -94,7 +94,7 @@ def test_the_next_secret_is_the_next_version(daemon):
     assert sigv4a.verifies(sigv4a.public_key("AKIDNEXT", SECRET), reply.json["string_to_sign"], reply.json["signature"])
 
 
-def test_each_use_signs_its_own_alone(daemon):
+def test_row01_each_use_signs_its_own_alone(daemon):
     problem(daemon.sign(of_set("aws", "eu-west-1")), "not_permitted")
     problem(daemon.sign(get("aws-4a")), "not_permitted")
     with daemon.client() as client:
