@@ -29,14 +29,12 @@ static bool put_headers(json_t* object, const holdfast_sigv4_request* request) {
   return true;
 }
 
-static bool put_names(json_t* object, const holdfast_sigv4_request* request) {
-  if (request->sign_header_count == 0) return true;
+static bool put_names(json_t* object, const char* field, const char* const* names, size_t count) {
+  if (count == 0) return true;
   json_t* list = json_array();
-  if (!hf_put_value(object, "sign_headers", list)) return false;
-  for (size_t at = 0; at < request->sign_header_count; ++at)
-    if (!request->sign_headers[at] ||
-        json_array_append_new(list, json_string(request->sign_headers[at])) != 0)
-      return false;
+  if (!hf_put_value(object, field, list)) return false;
+  for (size_t at = 0; at < count; ++at)
+    if (!names[at] || json_array_append_new(list, json_string(names[at])) != 0) return false;
   return true;
 }
 
@@ -50,13 +48,15 @@ static bool put_body(json_t* object, const holdfast_sigv4_request* request) {
 
 static bool put_all(json_t* object, const holdfast_sigv4_request* request) {
   return hf_put(object, "key", request->key) && hf_put(object, "region", request->region) &&
+         put_names(object, "region_set", request->region_set, request->region_set_count) &&
          hf_put(object, "service", request->service) && hf_put(object, "method", request->method) &&
          hf_put(object, "url", request->url) && put_headers(object, request) &&
          hf_put(object, "payload_sha256", request->payload_sha256) && put_body(object, request) &&
          hf_put(object, "mode", request->mode == HOLDFAST_SIGV4_QUERY ? "query" : NULL) &&
          (!request->expires_in || hf_put_integer(object, "expires_in", request->expires_in)) &&
          hf_put(object, "session_token", request->session_token) &&
-         hf_put(object, "time", request->time) && put_names(object, request) &&
+         hf_put(object, "time", request->time) &&
+         put_names(object, "sign_headers", request->sign_headers, request->sign_header_count) &&
          put_choice(object, "normalize_path", request->normalize_path) &&
          put_choice(object, "double_encode", request->double_encode) &&
          put_choice(object, "content_sha256_header", request->content_sha256_header) &&
@@ -68,11 +68,13 @@ holdfast_code holdfast_encode_sigv4(const holdfast_sigv4_request* request, char*
   if (error) *error = NULL;
   if (body) *body = NULL;
   holdfast_sigv4_request mine;
-  const holdfast_code code = hf_take(&mine, sizeof mine, sizeof mine, request, error);
+  const size_t first_size = offsetof(holdfast_sigv4_request, region_set);
+  const holdfast_code code = hf_take(&mine, sizeof mine, first_size, request, error);
   if (code != HOLDFAST_OK) return code;
-  if (!body || !mine.key || !mine.region || !mine.service || !mine.method || !mine.url)
+  if (!body || !mine.key || !mine.region == !mine.region_set_count || !mine.service ||
+      !mine.method || !mine.url)
     return hf_fail(error, HOLDFAST_INVALID_ARGUMENT,
-                   "a sigv4 request needs key, region, service, method and url");
+                   "a sigv4 request needs key, region or region_set, service, method and url");
   json_t* object = json_object();
   if (object && put_all(object, &mine)) *body = hf_write(object, NULL, NULL);
   hf_drop(object);

@@ -161,6 +161,28 @@ TEST(SdkCodec, RefusesRepliesThatLackWhatTheyPromise) {
   }
 }
 
+TEST(SdkCodec, TakesASetOfRegionsInsteadOfOne) {
+  const char* const regions[] = {"us-east-1", "eu-*"};
+  auto request = sigv4();
+  request.region_set = regions;
+  request.region_set_count = 2;
+  EXPECT_EQ(encode(holdfast_encode_sigv4, &request).code, HOLDFAST_INVALID_ARGUMENT) << "both";
+  request.region = nullptr;
+  EXPECT_EQ(
+      encode(holdfast_encode_sigv4, &request).text,
+      R"({"key":"k","region_set":["us-east-1","eu-*"],"service":"s3","method":"GET","url":"https://h/"})");
+  request.region_set_count = 0;
+  EXPECT_EQ(encode(holdfast_encode_sigv4, &request).code, HOLDFAST_INVALID_ARGUMENT) << "neither";
+}
+
+TEST(SdkCodec, TakesTheStructOfBeforeItHadSetsOfRegions) {
+  auto request = sigv4();
+  request.struct_size = offsetof(holdfast_sigv4_request, region_set);
+  request.region_set_count = 1;  // whatever is there is no part of it
+  EXPECT_EQ(encode(holdfast_encode_sigv4, &request).text,
+            R"({"key":"k","region":"r","service":"s3","method":"GET","url":"https://h/"})");
+}
+
 // A struct of a later version: this one and a field more.
 struct Later {
   holdfast_sigv4_request known;

@@ -211,20 +211,22 @@ typedef struct holdfast_sigv4_request {
       normalize_path; /* other than the service's default only where the grant allows it */
   holdfast_choice double_encode;
   holdfast_choice content_sha256_header;
-  int explain; /* not 0: canonical_request and string_to_sign in the reply */
+  int explain;                   /* not 0: canonical_request and string_to_sign in the reply */
+  const char* const* region_set; /* optional, instead of region: SigV4A */
+  size_t region_set_count;
 } holdfast_sigv4_request;
 #define HOLDFAST_SIGV4_REQUEST_INIT                                                        \
   {                                                                                        \
     sizeof(holdfast_sigv4_request), NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, 0,  \
         HOLDFAST_SIGV4_HEADER, 0, NULL, NULL, NULL, 0, HOLDFAST_DEFAULT, HOLDFAST_DEFAULT, \
-        HOLDFAST_DEFAULT, 0                                                                \
+        HOLDFAST_DEFAULT, 0, NULL, 0                                                       \
   }
 
 typedef struct holdfast_sigv4_reply {
   const holdfast_header* headers; /* to add to the request; none in mode QUERY */
   size_t header_count;
   const char* url;               /* in mode QUERY the presigned one */
-  const char* signature;         /* 64 digits of lower-case hex */
+  const char* signature;         /* lower-case hex: 64 digits, of SigV4A a DER ECDSA signature */
   const char* signed_headers;    /* "host;x-amz-date" */
   const char* canonical_request; /* NULL unless `explain` */
   const char* string_to_sign;    /* NULL unless `explain` */

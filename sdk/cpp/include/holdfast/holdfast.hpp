@@ -81,6 +81,7 @@ struct sigv4_request {
   std::optional<bool> double_encode = {};
   std::optional<bool> content_sha256_header = {};
   bool explain = false;
+  std::vector<std::string> region_set = {};  // instead of region: SigV4A
 };
 
 struct sigv4_reply {
@@ -206,7 +207,10 @@ auto with(const sigv4_request& given, Use use) {
   const std::vector<const char*> names = pointers(given.sign_headers);
   holdfast_sigv4_request c = HOLDFAST_SIGV4_REQUEST_INIT;
   c.key = given.key.c_str();
-  c.region = given.region.c_str();
+  c.region = text(given.region);
+  const std::vector<const char*> regions = pointers(given.region_set);
+  c.region_set = regions.data();
+  c.region_set_count = regions.size();
   c.service = given.service.c_str();
   c.method = given.method.c_str();
   c.url = given.url.c_str();
