@@ -149,6 +149,21 @@ TEST(CurlRequest, GivesSmallBodiesToTheDaemonAndDigestsOfLargeOnes) {
   EXPECT_LT(json::serialize(signed_with(32 * 1024)).size(), 64u * 1024);
 }
 
+TEST(CurlRequest, IsForASetOfRegionsInsteadOfOne) {
+  const std::vector<std::string> rest{"--key", "k", "--service", "s3", "--", "https://a.example/x"};
+  const auto with = [&](std::vector<std::string> words) {
+    words.insert(words.end(), rest.begin(), rest.end());
+    const CurlCommand command = parse_curl(words);
+    return sign_body(command, plan_curl(command));
+  };
+  setenv("AWS_REGION", "us-east-1", 1);  // gives way
+  const json::object body = with({"--region-set", "eu-west-1,us-*"});
+  unsetenv("AWS_REGION");
+  EXPECT_EQ(body.at("region_set"), (json::array{"eu-west-1", "us-*"}));
+  EXPECT_FALSE(body.contains("region"));
+  EXPECT_THROW(with({"--region-set", "*", "--region", "eu-west-1"}), Failure);
+}
+
 TEST(CurlConfiguration, QuotesEverythingAndSendsWhatWasSigned) {
   const CurlCommand command =
       parse({"-o", "a \"b\"\\c", "-s", "-d", "x", "--", "https://a.example/[x]"});
