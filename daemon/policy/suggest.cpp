@@ -177,17 +177,10 @@ void append_facts(std::string& text, const Facts& facts) {
   }
   text += "\n[grant.facts]\n";
   for (const auto& [name, values] : bound) {
-    switch (fact_kind(name)->form) {
-      case FactForm::patterns:
-        text += pattern_rule(name, values);
-        break;
-      case FactForm::number:
-        text += maximum_rule(name, values);
-        break;
-      case FactForm::permission:
-        text += name + " = true\n";
-        break;
-    }
+    const FactForm form = fact_kind(name)->form;
+    text += form == FactForm::patterns ? pattern_rule(name, values)
+            : form == FactForm::number ? maximum_rule(name, values)
+                                       : name + " = true\n";
   }
   if (!free.empty()) append_comment(text, "Any value, as long as they are not named here:" + free);
 }

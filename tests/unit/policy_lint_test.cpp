@@ -70,6 +70,7 @@ TEST(Lint, FindsWhatIsNeverReached) {
   for (const auto& [one, other] : std::initializer_list<std::pair<const char*, const char*>>{
            {"method = \"GET\"", "path = \"/a\""},
            {"path = \"/a/*\"", "path = \"/a/**\""},
+           {"path = \"/a/**\"", "path = \"/b/*\""},
            {"path = \"/{user}/*\"", "path = \"/a/x\""},
            {"path = \"/a/*/**\"", "path = \"/a/*/x\""},
            {"path = \"/a/**\"", "path = { not = \"/b\" }"},
@@ -89,22 +90,45 @@ TEST(Lint, FindsWhatIsNeverReached) {
     EXPECT_FALSE(hides_facts(one, other)) << one << " | " << other;
 }
 
+// Callers that run /a with one of these digests, each of one hex digit.
+std::string run(std::string_view digits) {
+  std::string digests;
+  for (const char digit : digits) digests += "\"" + std::string(64, digit) + "\", ";
+  return "uid = 0, exe = \"/a\", exe_sha256 = [" + digests + "]";
+}
+
 TEST(Lint, ComparesCallersTimesAndLimits) {
-  for (const auto& [one, other] : std::initializer_list<std::pair<const char*, const char*>>{
+  for (const auto& [one, other] : std::initializer_list<std::pair<std::string, std::string>>{
            {"uid = [0, 7]", "uid = 7"},
            {"user = \"root\"", "uid = 0, gid = 0"},
            {"uid = { min = 0, max = 9 }", "uid = [3, 4]"},
            {"gid = [1, 2]", "gid = 2"},
            {"unit = \"*.service\"", "unit = \"a.service\""},
-           {"uid = 0", "uid = 0, unit = \"a.service\""}})
+           {"uid = 0", "uid = 0, unit = \"a.service\""},
+           {"uid = 0, nested = true", "uid = 0"},
+           {"uid = 0, nested = true", "uid = 0, nested = true"},
+           {"uid = 0, nested = true", "uid = 0, container = \"a\""},
+           {"container = \"a*\"", "uid = 0, container = \"a\", pod = \"b\""},
+           {"pod = \"**\"", "uid = 0, container = \"a\", pod = \"b\""},
+           {run("abc"), run("b")},
+           {"uid = 0", run("a")}})
     EXPECT_TRUE(hides_caller(one, other)) << one << " | " << other;
-  for (const auto& [one, other] : std::initializer_list<std::pair<const char*, const char*>>{
+  for (const auto& [one, other] : std::initializer_list<std::pair<std::string, std::string>>{
            {"uid = 7", "uid = [0, 7]"},
            {"uid = 0, gid = 0", "uid = 0"},
            {"uid = 0, unit = \"a.service\"", "uid = 0"},
            {"uid = 0, user_unit = \"a.service\"", "uid = 0"},
            {"uid = 0, exe = \"/a\"", "uid = 0"},
-           {"uid = 0, label = \"a\"", "uid = 0"}})
+           {"uid = 0, label = \"a\"", "uid = 0"},
+           {"uid = 0, unit = \"a.service\"", "uid = 0, unit = \"b.service\""},
+           {"uid = 0, container = \"a\"", "uid = 0"},
+           {"uid = 0, pod = \"a\"", "uid = 0"},
+           {"uid = 0, security_label = \"a\"", "uid = 0"},
+           {"uid = 0", "uid = 0, nested = true"},
+           {"uid = 0", "uid = 0, container = \"a\""},
+           {"uid = 0", "uid = 0, pod = \"a\""},
+           {run("a"), "uid = 0, exe = \"/a\""},
+           {run("a"), run("ab")}})
     EXPECT_FALSE(hides_caller(one, other)) << one << " | " << other;
   const std::string sunday = "when = { days = \"sun\" }", monday = "when = { days = \"mon\" }";
   EXPECT_TRUE(hides_more("", sunday));

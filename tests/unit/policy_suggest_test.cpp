@@ -126,6 +126,22 @@ TEST(Suggest, BindsWhatTheRequestSaid) {
   EXPECT_FALSE(other.decide(*policy).allowed);
 }
 
+// A line of the file holds only so much (daemon/config).
+TEST(Suggest, KeepsItsCommentsShort) {
+  Request request;
+  request.reason = std::string(2500, 'r');
+  for (int i = 0; i < 500; ++i) request.facts.add("query.q" + std::to_string(i), "v");
+  const std::string text = suggestion(request);
+  EXPECT_THAT(text, HasSubstr("\"query.q0\""));
+  EXPECT_THAT(text, Not(HasSubstr("\"query.q499\"")));
+  std::size_t whole = 0;
+  for (std::size_t at = 0, end; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
+    EXPECT_LT(end - at, 1010u);
+    for (std::size_t i = at; i < end && text[at] == '#'; ++i) whole += text[i] == 'r';
+  }
+  EXPECT_GT(whole, 2500u) << "nothing of the reason is lost";
+}
+
 TEST(Suggest, NamesTheUnitOnlyWhereItsNameLasts) {
   for (const char* unit : {"", "session-3.scope", "user@1000.service", "init.scope", "orders"}) {
     Request request;
