@@ -335,6 +335,30 @@ def test_test_reads_numbers_booleans_lists_and_durations(daemon):
     assert daemon.cli("policy", "test", "--config", config, table).stdout == "3 of 3 are as expected\n"
 
 
+def test_test_takes_a_name_with_an_equals_sign_for_that_name(daemon):
+    config = write(daemon, "equals/holdfast.toml", '''
+[[grant]]
+name = "a"
+key = "k"
+caller = { uid = 1 }
+facts = { "query.a=b" = "c", "query.*" = false }
+''')
+    table = write(daemon, "equals.toml", '''
+[[test]]
+caller = { uid = 1 }
+key = "k"
+facts = { "query.a=b" = "c" }
+expect = "allow"
+''')
+    assert daemon.cli("policy", "test", "--config", config, table).stdout == "1 of 1 are as expected\n"
+
+
+def test_file_that_is_not_there_is_named(daemon):
+    for arguments in (["test", "absent.toml"], ["lint", "--offline", "--config", "absent.toml"]):
+        done = daemon.cli("policy", *arguments, check=False)
+        assert done.returncode == 1 and "absent.toml" in done.stderr
+
+
 def test_lint_warns_and_asks_the_daemon_for_its_keys(daemon, grants):
     found = policy(daemon, "lint")
     assert found.returncode == 1 and "unused-key: no grant allows anybody the key digests" in found.stdout and found.stderr == "", found
