@@ -66,6 +66,8 @@ std::string_view fault_in_value(std::string_view name, std::string_view pattern)
     return "never matches: services and regions are in small letters";
   if (name == "path" && !pattern.starts_with('/') && !pattern.starts_with('*'))
     return "never matches: a path begins with /";
+  if (name == "header.x-amz-copy-source" && !pattern.starts_with('/') && !pattern.starts_with("**"))
+    return "never matches: write it with a slash at its head, such as \"/bucket/key\"";
   if (name == "host" && pattern.find('/') != std::string_view::npos)
     return "never matches: it has to be a host alone; a range is written { cidr = \"10.0.0.0/8\" }";
   if (name == "host" && !is_ascii(pattern))

@@ -21,6 +21,7 @@ TEST(PolicyValue, IsRefusedWhereNoRequestCouldHaveIt) {
            {"host = \"https://evil.example\"", "alone"},
            {"host = \"10.0.0.0/8\"", "{ cidr ="},
            {"host = \"b\u00FCcher.example\"", "xn--"},
+           {"\"header.x-amz-copy-source\" = \"*/x\"", "slash at its head"},
            {"mode = \"presigned\"", "\"query\""},
            {"payload = \"none\"", "\"unsigned\""}}) {
     const std::string facts = "facts = { " + fact + " }";
@@ -36,7 +37,7 @@ TEST(PolicyValue, IsTakenWhereSomeRequestCouldHaveIt) {
         "path = \"**/x\"", "path = \"{exe}/x\"", "path = \"/A\"",
         "host = [\"A.example:443\", \"[::1]\"]", "mode = \"q*\"",
         "payload = [\"signed\", \"unsigned\", \"streaming\"]", "mode = [\"header\", \"query\"]",
-        "bucket = \"Old_Bucket\"", "\"header.x-amz-copy-source\" = \"own/*\""})
+        "bucket = \"Old_Bucket\"", "\"header.x-amz-copy-source\" = [\"/own/*\", \"**/x\"]"})
     EXPECT_EQ(complaint(deny("no", "facts = { " + std::string(fact) + " }")), "") << fact;
 }
 
