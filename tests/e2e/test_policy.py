@@ -32,7 +32,7 @@ facts = {{ method = "DELETE" }}
 name = "not-inside"
 effect = "deny"
 key = "*"
-facts = {{ host = {{ cidr = ["10.0.0.0/8", "127.0.0.0/8", "::1/128"] }} }}
+facts = {{ host = {{ is = "evil.example", cidr = ["10.0.0.0/8", "127.0.0.0/8", "::1/128"] }} }}
 
 [[grant]]
 name = "not-secret"
@@ -117,6 +117,15 @@ def test_row06_deny_of_addresses_sees_every_spelling(daemon, host):
         assert reply.code in ("not_permitted", "invalid_request"), reply
         assert sign(client, "https://11.1.2.3/a").status == 200
         assert sign(client, "https://[fd00::1]/a").status == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "Evil.Example", "evil.example:443", "evil.example:8443"])
+def test_row06_deny_of_a_host_sees_every_port(daemon, host):
+    with daemon.client() as client:
+        url = "https://" + host.removesuffix(":443")
+        reply = sign(client, url, headers=[["Host", host]])
+        assert reply.code == "not_permitted", reply
+        assert sign(client, "https://good.example", headers=[["Host", "good.example:443"]]).status == 200
 
 
 @pytest.mark.parametrize("path", [
