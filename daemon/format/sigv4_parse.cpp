@@ -75,26 +75,33 @@ std::string shown(std::string_view name, const std::string& value) {
   return is_secret_header(name) ? "sha256:" + sha256_hex(value) : value;
 }
 
-void add_query_facts(const std::vector<Parameter>& query, Facts& facts) {
+void add_header_fact(const Fields& fields, const std::string& name, const std::string& value,
+                     Facts& facts) {
+  if (name != "x-amz-copy-source") return facts.add("header." + name, shown(name, value));
+  const std::vector<std::string> sources = copy_sources(value);
+  if (sources.empty()) fields.fail(name, "has to be percent-encoded UTF-8");
+  for (const std::string& source : sources) facts.add("header." + name, source);
+}
+
+void add_query_facts(const Fields& fields, const std::vector<Parameter>& query, Facts& facts) {
   for (const Parameter& parameter : query) {
     const std::string name = lower(parameter.name);
-    const std::string value = shown(name, parameter.value);
-    facts.add("query." + parameter.name, value);
+    facts.add("query." + parameter.name, shown(name, parameter.value));
     // S3 reads a presigned URL's x-amz-acl or x-amz-copy-source as the header of that name.
-    if (name.starts_with("x-amz-")) facts.add("header." + name, value);
+    if (name.starts_with("x-amz-")) add_header_fact(fields, name, parameter.value, facts);
   }
 }
 
-void add_header_facts(const std::vector<Header>& headers, Facts& facts) {
+void add_header_facts(const Fields& fields, const std::vector<Header>& headers, Facts& facts) {
   for (const Header& header : headers)
-    if (header.name != "host") facts.add("header." + header.name, shown(header.name, header.value));
+    if (header.name != "host") add_header_fact(fields, header.name, header.value, facts);
   // Repeated headers and one header with a comma are signed alike, so policy sees them as that too.
   const auto is_repeated = [&](const Header& header) {
     return std::ranges::count(headers, header.name, &Header::name) > 1;
   };
   if (std::ranges::none_of(headers, is_repeated)) return;
   for (const Header& header : canonical_headers(headers))
-    if (is_repeated(header)) facts.add("header." + header.name, shown(header.name, header.value));
+    if (is_repeated(header)) add_header_fact(fields, header.name, header.value, facts);
 }
 
 }  // namespace
@@ -142,8 +149,8 @@ Sigv4Request Sigv4Request::parse(const json::object& body, SystemTime now) {
   if (path.ambiguous) request.facts_.add("encoded_path", "true");
   if (request.service_ == "s3" || request.service_ == "s3express")
     if (auto bucket = bucket_of(host, path.routed)) request.facts_.add("bucket", *bucket);
-  add_query_facts(request.query_, request.facts_);
-  add_header_facts(headers, request.facts_);
+  add_query_facts(fields, request.query_, request.facts_);
+  add_header_facts(fields, headers, request.facts_);
   if (!is_s3)
     if (auto action = action_of(headers, request.query_, payload))
       request.facts_.add("action", *action);

@@ -20,11 +20,25 @@ const FactRule* rule_for(const Grant& grant, std::string_view name) {
   return wildcard;
 }
 
-Truth accepts(const FactRule& rule, std::string_view name, std::string_view value,
+// The port in a Host header binds nothing of where the request goes. So what closes (a deny, the
+// `not` of an allow) is for all ports of a host, unless it names one; what opens is for that very
+// spelling.
+Truth accepts_host(const Condition& wanted, Effect effect, std::string_view host,
+                   const Caller& caller) {
+  const std::string_view name = without_port(host);
+  if (effect == Effect::deny)
+    return both(either(wanted.names(host, caller), wanted.names(name, caller)),
+                !wanted.leaves_out(host, caller));
+  return both(wanted.names(host, caller),
+              !either(wanted.leaves_out(host, caller), wanted.leaves_out(name, caller)));
+}
+
+Truth accepts(const FactRule& rule, Effect effect, std::string_view name, std::string_view value,
               const Caller& caller) {
   if (rule.forbidden) return Truth::no;
   if (name == "action" && value == kUnknownAction && !lists(rule.condition.is, kUnknownAction))
     return lists(rule.condition.is_not, kUnknownAction) ? Truth::no : Truth::unknown;
+  if (name == "host") return accepts_host(rule.condition, effect, value, caller);
   return rule.condition.holds(value, caller);
 }
 
@@ -84,7 +98,7 @@ void judge_allowed(const Grant& grant, const Fact& fact, const Caller& caller, V
     verdicts.add(Truth::no,
                  [&] { return was(fact.name, fact.value) + "which a grant has to name"; });
   else if (rule != nullptr)
-    verdicts.add(accepts(*rule, fact.name, fact.value, caller),
+    verdicts.add(accepts(*rule, grant.effect, fact.name, fact.value, caller),
                  [&] { return was(fact.name, fact.value) + "wanted " + wanted(*rule); });
 }
 
@@ -122,7 +136,8 @@ void judge_denied(const Grant& grant, const FactRule& rule, const Question& ques
   std::string name, value;
   const auto see = [&](const std::string& of, const std::string& is) {
     if (!means(grant, rule, of)) return;
-    const Truth holds = rule.forbidden ? Truth::yes : accepts(rule, of, is, question.caller);
+    const Truth holds =
+        rule.forbidden ? Truth::yes : accepts(rule, grant.effect, of, is, question.caller);
     if (there && holds <= found) return;
     there = true;
     found = holds;

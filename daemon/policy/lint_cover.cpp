@@ -110,6 +110,17 @@ bool covers_rule(const FactRule& wide, const FactRule* narrow, Effect effect) {
   return covers_condition(wide.condition, narrow->condition);
 }
 
+// A rule that only the narrow one has: is what it lets through bound by no wildcard of the wide one,
+// or let through by that too?
+bool covers_further(const Grant& wide, const FactRule& narrow) {
+  if (opens(narrow)) return false;
+  const auto wildcard = std::ranges::find_if(wide.facts, [&](const FactRule& rule) {
+    return rule.wildcard && narrow.name.starts_with(rule.name);
+  });
+  return wildcard == wide.facts.end() || narrow.forbidden ||
+         (!wildcard->forbidden && covers_condition(wildcard->condition, narrow.condition));
+}
+
 bool covers_limits(const Grant& wide, const Grant& narrow) {
   return (!wide.max_skew || (narrow.max_skew && *wide.max_skew >= *narrow.max_skew)) &&
          wide.ttl >= narrow.ttl && wide.set.empty();
@@ -129,7 +140,7 @@ bool covers(const Grant& wide, const Grant& narrow) {
   return wide.effect == Effect::deny ||
          (covers_limits(wide, narrow) &&
           std::ranges::all_of(narrow.facts, [&](const FactRule& rule) {
-            return !opens(rule) || same_rule(wide, rule) != nullptr;
+            return same_rule(wide, rule) != nullptr || covers_further(wide, rule);
           }));
 }
 

@@ -23,6 +23,15 @@ void read_permission(Table& table, const std::string& key, FactRule& rule) {
   rule.forbidden = !rule.permission;
 }
 
+// What is filled in is not looked at.
+void check_values(const Table& table, const std::string& key, const FactRule& rule) {
+  for (const auto* list : {&rule.condition.is, &rule.condition.is_not})
+    for (const Wanted& wanted : *list)
+      if (const auto fault = fault_in_value(rule.name, wanted.text());
+          !wanted.has_places() && !fault.empty())
+        table.fail(key, "is " + in_quotes(wanted.text()) + ", which " + std::string(fault));
+}
+
 FactRule read_fact(Table& table, const std::string& key, Effect effect) {
   FactRule rule;
   rule.name = fact_name(key);
@@ -55,6 +64,7 @@ FactRule read_fact(Table& table, const std::string& key, Effect effect) {
                                      .may_be_empty = dotted,
                                      .may_be_address = rule.name == "host",
                                      .may_be_number = dotted});
+    check_values(table, key, rule);
   }
   return rule;
 }

@@ -136,6 +136,7 @@ std::string pattern_rule(const std::string& name, const std::vector<std::string>
   std::vector<std::string> patterns;
   for (const std::string& value : values) {
     Literal made = wider ? Literal{"**", true} : literal(value, dotted);
+    if (!fault_in_value(name, made.pattern).empty()) made = {"**", true};
     wider = wider || made.wider;
     if (std::ranges::find(patterns, made.pattern) == patterns.end())
       patterns.push_back(std::move(made.pattern));

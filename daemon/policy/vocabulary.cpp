@@ -1,6 +1,19 @@
 #include "daemon/policy/vocabulary.h"
 
+#include <algorithm>
+
 namespace holdfast::policy {
+namespace {
+
+bool has_any(std::string_view text, char first, char last) {
+  return std::ranges::any_of(text, [&](char c) { return c >= first && c <= last; });
+}
+
+bool is_ascii(std::string_view text) {
+  return std::ranges::none_of(text, [](char c) { return (c & 0x80) != 0; });
+}
+
+}  // namespace
 
 std::optional<FactKind> fact_kind(std::string_view name) {
   using enum Protocol;
@@ -43,6 +56,28 @@ bool is_surely_absent(std::string_view name, const Facts& facts, bool has_ttl) {
   if (kind.protocol != *asked) return true;
   const std::string* service = facts.find("service");
   return name == "bucket" && service != nullptr && !service->starts_with("s3");
+}
+
+std::string_view fault_in_value(std::string_view name, std::string_view pattern) {
+  const bool star = pattern.find('*') != std::string_view::npos;
+  if (name == "method" && has_any(pattern, 'a', 'z'))
+    return "never matches: methods are in capital letters, such as \"GET\"";
+  if ((name == "service" || name == "region") && has_any(pattern, 'A', 'Z'))
+    return "never matches: services and regions are in small letters";
+  if (name == "path" && !pattern.starts_with('/') && !pattern.starts_with('*'))
+    return "never matches: a path begins with /";
+  if (name == "header.x-amz-copy-source" && !pattern.starts_with('/') && !pattern.starts_with("**"))
+    return "never matches: write it with a slash at its head, such as \"/bucket/key\"";
+  if (name == "host" && pattern.find('/') != std::string_view::npos)
+    return "never matches: it has to be a host alone; a range is written { cidr = \"10.0.0.0/8\" }";
+  if (name == "host" && !is_ascii(pattern))
+    return "never matches: hosts are ASCII, so write the name as it goes over the wire, xn--…";
+  if (name == "mode" && !star && pattern != "header" && pattern != "query")
+    return "never matches: there are \"header\" and \"query\" (a presigned URL)";
+  if (name == "payload" && !star && pattern != "signed" && pattern != "unsigned" &&
+      pattern != "streaming")
+    return "never matches: there are \"signed\", \"unsigned\" and \"streaming\"";
+  return {};
 }
 
 std::string fact_name(std::string_view text) {

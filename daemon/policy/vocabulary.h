@@ -37,6 +37,10 @@ std::optional<FactKind> fact_kind(std::string_view name);
 // unknown; what every request of a protocol has is missing only in a question that leaves it out.
 bool is_surely_absent(std::string_view name, const Facts& facts, bool has_ttl);
 
+// Why no request's fact of that name could ever match the pattern, or empty. It would leave a grant
+// that denies without effect, and nobody would notice.
+std::string_view fault_in_value(std::string_view name, std::string_view pattern);
+
 // A name as people write it, as facts spell it: headers in lower case (RFC 9110 §5.1).
 std::string fact_name(std::string_view text);
 

@@ -65,6 +65,8 @@ TEST(Lint, FindsWhatIsNeverReached) {
            {"\"query.acl\" = false", "\"query.acl\" = false"},
            {"\"claim.*\" = \"a**\"", "\"claim.*\" = \"ab\""},
            {"\"claim.role\" = \"**\"", "\"claim.role\" = \"r\""},
+           {"\"query.*\" = \"**\"", "\"query.*\" = \"a\", \"query.x\" = \"c\""},
+           {"\"query.*\" = \"a\"", "\"query.*\" = \"a\", \"query.x\" = false"},
            {"action = [\"unknown\", \"**\"]", "action = [\"unknown\", \"Run\"]"}})
     EXPECT_TRUE(hides_facts(one, other)) << one << " | " << other;
   for (const auto& [one, other] : std::initializer_list<std::pair<const char*, const char*>>{
@@ -83,6 +85,8 @@ TEST(Lint, FindsWhatIsNeverReached) {
            {"method = \"GET\"", "method = \"GET\", encoded_path = true"},
            {"method = \"GET\"", "method = \"GET\", \"claim.role\" = \"r\""},
            {"\"header.*\" = \"a\"", "\"header.x\" = \"a\""},
+           {"\"query.*\" = \"a\"", "\"query.*\" = \"a\", \"query.x\" = \"c\""},
+           {"\"query.*\" = false", "\"query.*\" = false, \"query.x\" = \"c\""},
            {"\"query.acl\" = false", "\"query.acl\" = \"**\""},
            {"\"query.acl\" = \"**\"", "\"query.acl\" = false"},
            {"encoded_path = false", "encoded_path = true"},

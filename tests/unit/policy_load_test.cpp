@@ -65,7 +65,7 @@ set = { issuer = "a", subject = "{user}@{uid}:{gid}/{unit}/{user_unit}/{exe}/{la
 [grant.facts]
 service = "a"
 region = "a"
-method = "a"
+method = "A"
 host = "a"
 path = "/a"
 bucket = "a"

@@ -243,12 +243,40 @@ bool has(const std::vector<std::string>& list, const std::string& text) {
   return std::find(list.begin(), list.end(), text) != list.end();
 }
 
+std::string without_port(const std::string& host) {
+  const std::size_t colon = host.rfind(':');
+  const bool has_port =
+      colon != std::string::npos &&
+      (host[0] == '[' ? colon > 0 && host[colon - 1] == ']' : host.find(':') == colon);
+  return has_port ? host.substr(0, colon) : host;
+}
+
+// What closes is for all ports.
+Truth host_holds(const Condition& wanted, const std::string& value, const Caller& caller,
+                 bool deny) {
+  Condition names = wanted, left_out;
+  names.is_not.clear();
+  left_out.is = wanted.is_not;
+  const auto of = [&](const Condition& part, const std::string& host) {
+    return holds(part, "host", host, caller, true);
+  };
+  const std::string bare = without_port(value);
+  Truth positive = of(names, value), negative = no;
+  if (!wanted.is_not.empty()) negative = of(left_out, value);
+  if (deny)
+    positive = std::max(positive, of(names, bare));
+  else if (!wanted.is_not.empty())
+    negative = std::max(negative, of(left_out, bare));
+  return std::min(positive, invert(negative));
+}
+
 Truth fact_holds(const FactRule& rule, const std::string& name, const std::string& value,
-                 const Caller& caller) {
+                 const Caller& caller, bool deny) {
   if (rule.kind == FactRule::forbidden) return no;
   if (rule.kind == FactRule::permitted) return yes;
   if (name == "action" && value == "unknown" && !has(rule.wanted.is, "unknown"))
     return has(rule.wanted.is_not, "unknown") ? no : unknown;
+  if (name == "host") return host_holds(rule.wanted, value, caller, deny);
   return holds(rule.wanted, name, value, caller, true);
 }
 
@@ -298,7 +326,7 @@ bool allow_takes(const Grant& grant, const Question& question) {
       for (const FactRule& other : grant.facts)
         if (other.name != name && !is_wildcard(other.name) && alike(other.name, name)) return false;
     if (rule == nullptr && closed(name, value) && !forced) return false;
-    if (rule != nullptr && fact_holds(*rule, name, value, caller) != yes) return false;
+    if (rule != nullptr && fact_holds(*rule, name, value, caller, false) != yes) return false;
   }
   return true;
 }
@@ -351,7 +379,7 @@ bool deny_takes(const Grant& grant, const Grant& allowing, const Question& quest
                                                 : name == rule.name || alike(name, rule.name);
       if (!meant) continue;
       there = true;
-      found = std::max(found, fact_holds(rule, name, value, caller));
+      found = std::max(found, fact_holds(rule, name, value, caller, true));
     }
     if (rule.kind == FactRule::forbidden)
       found = there ? no : yes;

@@ -159,7 +159,9 @@ class Maker {
   Texts patterns_of(const std::string& name) {
     if (name == "path")
       return {"/a", "/a/*", "/a/**", "/**", "/{user}/*", "/{unit}/x", "/a/{{b}}", "*", "/A/b"};
-    if (name == "host") return {"*.example.com", "A.EXAMPLE.com", "**", "10.*", "10.1.2.3"};
+    if (name == "host")
+      return {"*.example.com", "A.EXAMPLE.com",   "**",     "10.*",
+              "10.1.2.3",      "b.A.example.com", "**:8443"};
     if (name == "audience" || name == "issuer")
       return {"https://a", "https://*", "**", "https://{user}/*", "https://a/b"};
     if (name == "header.x-amz-copy-source") return {"/own/*", "/**", "/other/**"};
