@@ -17,7 +17,7 @@ constexpr unsigned kMode = 0644;  // to be served
 class Export {
  public:
   Export(const std::string& folder, std::uint64_t size, fs::path target)
-      : folder_(folder), tree_(folder), size_(size), target_(std::move(target)) {}
+      : folder_(folder), tree_(folder, size), size_(size), target_(std::move(target)) {}
 
   void run() {
     for (unsigned level = 0; level < 8 && size_ >> (8 * level) != 0; ++level) write_level(level);
@@ -97,7 +97,7 @@ void export_log(const std::string& folder, const std::string& note, const std::s
   const auto checkpoint = parse_checkpoint(note);
   if (!checkpoint) throw Error(ErrorKind::audit_unavailable, "the checkpoint is damaged");
   const LogState& state = checkpoint->checkpoint.state;
-  if (to_base64(StoredTree(folder).root(state.size)) != state.root)
+  if (to_base64(StoredTree(folder, state.size).root()) != state.root)
     throw Error(ErrorKind::audit_unavailable,
                 "the files do not give the checkpoint's root: run `holdfast audit verify`");
   Export(folder, state.size, target).run();

@@ -159,7 +159,7 @@ class DiskLog final : public Log {
     if (!stored) return;
     const LogState& said = stored->checkpoint.state;
     if (said.size <= tree_.size() &&
-        to_base64(StoredTree(disk_.folder()).root(said.size)) == said.root)
+        to_base64(StoredTree(disk_.folder(), said.size).root()) == said.root)
       return;
     throw Error(ErrorKind::audit_unavailable,
                 "the audit log in " + disk_.folder() + " is damaged: its first " +
