@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "daemon/audit/export.h"
 #include "daemon/audit/proof.h"
 #include "tests/unit/audit_support.h"
 
@@ -300,6 +301,27 @@ TEST_F(SignedLog, GivesAProofThatItsCheckpointCoversTheRecord) {
   std::replace(leaves.begin(), leaves.end(), '7', '8');
   overwrite(leaves_file(folder_.log()), leaves);
   EXPECT_THAT(refusal_of([&] { prove(folder_.log(), 3, note); }), HasSubstr("audit verify"));
+}
+
+// The parts that an export already has are not written again.
+TEST_F(SignedLog, IsNotExportedOverAnother) {
+  append(600);
+  const std::string site = folder_.other("site");
+  std::filesystem::create_directory(site);
+  export_log(folder_.log(), contents(path("checkpoint")), site);
+  const TempFolder other;
+  const auto log = Log::open(other.log(), false);
+  log->append(samples(5000, 600));
+  log->store_head();
+  const std::string note = signer_.note(checkpoint_of(log->state()));
+  EXPECT_THROW(export_log(other.log(), note, site), Error);
+  EXPECT_EQ(contents(site + "/checkpoint"), contents(path("checkpoint")));
+  // What an export left that did not come to its end is written again.
+  std::filesystem::remove(site + "/checkpoint");
+  export_log(other.log(), note, site);
+  EXPECT_TRUE(contents(site + "/tile/0/000") == contents(other.log() + "/tile/0/000"));
+  EXPECT_TRUE(contents(site + "/tile/entries/001").find(sample(5300).signed_digest) !=
+              std::string::npos);
 }
 
 }  // namespace
