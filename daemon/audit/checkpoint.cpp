@@ -143,6 +143,17 @@ std::optional<SignedCheckpoint> read_signed(const std::string& folder) {
   return parsed;
 }
 
+std::optional<SignedCheckpoint> read_signed(const std::string& folder, std::uint64_t size) {
+  try {
+    auto parsed = parse_checkpoint(read_file(folder + "/" + checkpoint_path(size), kMostNoteBytes));
+    return parsed && parsed->checkpoint.state.size == size ? std::move(parsed) : std::nullopt;
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::not_found || error.kind() == ErrorKind::too_large)
+      return std::nullopt;
+    throw Error(ErrorKind::audit_unavailable, error.detail(), error.where(), error.native_code());
+  }
+}
+
 std::string checkpoint_path(std::uint64_t size) {
   char name[32];
   std::snprintf(name, sizeof name, "checkpoints/%012llu", static_cast<unsigned long long>(size));

@@ -67,6 +67,9 @@ std::optional<SignedCheckpoint> parse_checkpoint(std::string_view note);
 // is none.
 std::optional<SignedCheckpoint> read_signed(const std::string& folder);
 
+// One of those beside it; nullopt also for what is none of this size.
+std::optional<SignedCheckpoint> read_signed(const std::string& folder, std::uint64_t size);
+
 std::string checkpoint_path(std::uint64_t size);  // in the folder: checkpoints/000000001234
 std::vector<std::uint64_t> list_checkpoints(const std::string& folder);  // their sizes, ascending
 

@@ -112,9 +112,7 @@ std::uint64_t exported(const std::string& folder, const LogState& state,
   }
   if (const auto parsed = parse_checkpoint(note)) {
     const LogState& earlier = parsed->checkpoint.state;
-    if (earlier.size <= state.size &&
-        to_base64(StoredTree(folder, earlier.size).root()) == earlier.root)
-      return earlier.size;
+    if (earlier.size <= state.size && has(folder, earlier)) return earlier.size;
   }
   throw Error(ErrorKind::conflict,
               target + " has the export of another log, or of more records: name an empty folder");
@@ -126,7 +124,7 @@ void export_log(const std::string& folder, const std::string& note, const std::s
   const auto checkpoint = parse_checkpoint(note);
   if (!checkpoint) throw Error(ErrorKind::audit_unavailable, "the checkpoint is damaged");
   const LogState& state = checkpoint->checkpoint.state;
-  if (to_base64(StoredTree(folder, state.size).root()) != state.root)
+  if (!has(folder, state))
     throw Error(ErrorKind::audit_unavailable,
                 "the files do not give the checkpoint's root: run `holdfast audit verify`");
   Export(folder, state.size, target, exported(folder, state, target)).run();

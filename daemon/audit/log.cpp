@@ -64,7 +64,7 @@ class DiskLog final : public Log {
     tree_ = recover(disk_, last);
     synced_ = tree_.size();
     if (tail != nullptr) require_whole(*tail);
-    require_checkpoint();
+    require_checkpoints();
     headed_ = last.size;
     // What came after the head the process before may have left in the kernel's memory alone.
     for (std::uint64_t first = last.size / kSegmentLeaves * kSegmentLeaves;
@@ -153,14 +153,17 @@ class DiskLog final : public Log {
   }
 
   // A log that lost what a signed checkpoint says goes on under no circumstances: two that contradict each other
-  // would be signed.
-  void require_checkpoint() {
-    const auto stored = read_signed(disk_.folder());
+  // would be signed. A backup that was unpacked over it leaves the newer ones beside its own.
+  void require_checkpoints() {
+    require(read_signed(disk_.folder()));
+    if (const auto sizes = list_checkpoints(disk_.folder()); !sizes.empty())
+      require(read_signed(disk_.folder(), sizes.back()));
+  }
+
+  void require(const std::optional<SignedCheckpoint>& stored) {
     if (!stored) return;
     const LogState& said = stored->checkpoint.state;
-    if (said.size <= tree_.size() &&
-        to_base64(StoredTree(disk_.folder(), said.size).root()) == said.root)
-      return;
+    if (said.size <= tree_.size() && has(disk_.folder(), said)) return;
     throw Error(ErrorKind::audit_unavailable,
                 "the audit log in " + disk_.folder() + " is damaged: its first " +
                     std::to_string(said.size) +

@@ -90,6 +90,10 @@ std::vector<Sha256> StoredTree::inclusion(std::uint64_t index) {
   return proof;
 }
 
+bool has(const std::string& folder, const LogState& state) {
+  return to_base64(StoredTree(folder, state.size).root()) == state.root;
+}
+
 bool is_included(const Sha256& leaf, std::uint64_t index, std::uint64_t size,
                  const std::vector<Sha256>& proof, const Sha256& root) {
   if (index >= size) return false;

@@ -37,6 +37,9 @@ class StoredTree {
   std::vector<Sha256> leaves_;
 };
 
+// Do the files give this root of so many first records? Throws as StoredTree does.
+bool has(const std::string& folder, const LogState& state);
+
 // RFC 9162 §2.1.3.2.
 bool is_included(const Sha256& leaf, std::uint64_t index, std::uint64_t size,
                  const std::vector<Sha256>& proof, const Sha256& root);

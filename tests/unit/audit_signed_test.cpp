@@ -232,6 +232,17 @@ TEST_F(SignedLog, IsNotReadFromATileOfRecordsThatAPowerCutTook) {
   EXPECT_EQ(prove(folder_.log(), 350, contents(path("checkpoint"))).index, 350U);
 }
 
+// As a backup that was unpacked over the folder leaves it.
+TEST_F(SignedLog, IsNotOpenedBehindANewerCheckpointBesideItsOwn) {
+  append(300);
+  copy(folder_.log(), folder_.other("older"));
+  append(100);
+  for (const std::string name : {"leaves", "details", "head", "checkpoint"})
+    copy(folder_.other("older") + "/" + name, path(name));
+  EXPECT_THAT(refusal_of([&] { Log::open(folder_.log(), false); }),
+              HasSubstr("its first 400 records are not those of its signed checkpoint"));
+}
+
 TEST_F(SignedLog, KeepsTheLastThousandCheckpoints) {
   const auto log = Log::open(folder_.log(), false);
   for (std::uint64_t i = 0; i < kMostCheckpoints + 5; ++i) {
