@@ -82,7 +82,6 @@ awaitable<void> LogKeeper::write_counts(std::vector<Denials::Count> counts) {
   bool good = true;
   for (Denials::Count& count : counts) {
     audit::Record record = Denials::to_record(count);
-    record.policy_digest = service_.policy->digest();
     record.time = service_.clock.now();
     if (good) try {
         co_await service_.audit->write(std::move(record), !stopping_);
