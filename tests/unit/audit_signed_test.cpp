@@ -208,8 +208,11 @@ TEST_F(SignedLog, IsNotOpenedBehindItsCheckpoint) {
   append(100);
   for (const std::string name : {"leaves", "details", "head"})
     copy(folder_.other("older") + "/" + name, path(name));
+  const std::string torn = contents(leaves_file(folder_.log())) + "{\"seq\":300,";
+  overwrite(leaves_file(folder_.log()), torn);
   EXPECT_THAT(refusal_of([&] { Log::open(folder_.log(), false); }), HasSubstr("signed checkpoint"));
   EXPECT_FALSE(verdict().good);
+  EXPECT_TRUE(contents(leaves_file(folder_.log())) == torn) << "what is refused stays as it was";
 }
 
 // A power cut may take records whose tile it leaves. What comes in their place is another tile's.
