@@ -55,7 +55,7 @@ struct SignedCheckpoint {
   std::string text;  // what is signed
   std::vector<NoteSignature> signatures;
 
-  // By the log's own key: its name is the origin.
+  // By the log's own key: its name is the origin. Not where another line in that key's name fails.
   bool is_signed_by(ByteView spki) const;
 };
 

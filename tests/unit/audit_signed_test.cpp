@@ -106,6 +106,25 @@ TEST(Checkpoint, HasOneSpelling) {
   }
 }
 
+// C2SP signed-note: no control characters, UTF-8 alone, and no failed signature beside a known key's good one.
+TEST(Checkpoint, IsRefusedWhereTheFormatOfANoteSaysSo) {
+  const Signer signer;
+  Checkpoint checkpoint = checkpoint_of({7, to_base64(sha256("root"))});
+  const std::string good = signer.note(checkpoint);
+  const std::string failed = signature_line(checkpoint.origin, signer.spki, Bytes(70, 1));
+  for (const std::string& note : {good + failed, good.substr(0, good.find("\n\n") + 2) + failed +
+                                                     good.substr(good.find("\n\n") + 2)}) {
+    const auto parsed = parse_checkpoint(note);
+    EXPECT_FALSE(parsed && parsed->is_signed_by(signer.spki)) << note;
+  }
+  for (const std::string bad : {"\x1b[2J", "\r", "\xff"}) {
+    checkpoint.policy_digest = bad;
+    EXPECT_FALSE(parse_checkpoint(signer.note(checkpoint))) << bad;
+    EXPECT_FALSE(parse_checkpoint(good + "\xe2\x80\x94 witness" + bad + " " +
+                                  to_base64(Bytes(76, 1)) + "\n"));
+  }
+}
+
 TEST(Checkpoint, HasAKeyIdOfItsPublicKeysDer) {
   const Signer signer;
   EXPECT_EQ(to_hex(key_id(signer.spki)), to_hex(sha256(signer.spki)).substr(0, 8));
