@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 
@@ -35,10 +37,13 @@ std::string read(const std::string& path, std::size_t limit) {
 }
 
 std::string log_folder(const Options& options) {
-  if (options.from.empty()) return audit_folder(options.config);
-  return std::filesystem::is_directory(options.from)
-             ? options.from
-             : std::filesystem::path(options.from).parent_path().string();
+  const std::string place = options.from.empty() ? audit_folder(options.config) : options.from;
+  if (::access(place.c_str(), R_OK) != 0 && errno == EACCES)
+    throw Failure(Exit::failed, place + ": " + std::strerror(EACCES),
+                  "the log is readable by the daemon's user alone: use sudo");
+  return options.from.empty() || std::filesystem::is_directory(place)
+             ? place
+             : std::filesystem::path(place).parent_path().string();
 }
 
 audit::VerifyOptions verify_options(const Options& options, const Context& context) {
