@@ -168,8 +168,18 @@ void who(const Options& options, Context& context) {
 
 void write_export(const Options& options) {
   const std::string folder = log_folder(options);
-  std::filesystem::create_directories(options.target);
-  audit::export_log(folder, checkpoint_note(options, folder), options.target);
+  const std::string note = checkpoint_note(options, folder);
+  try {
+    std::filesystem::create_directories(options.target);
+    if (::access(options.target.c_str(), W_OK | X_OK) != 0)
+      throw std::filesystem::filesystem_error("access", options.target,
+                                              std::error_code(errno, std::generic_category()));
+    audit::export_log(folder, note, options.target);
+  } catch (const std::filesystem::filesystem_error& error) {
+    throw Failure(Exit::failed,
+                  "can't write " + error.path1().string() + ": " + error.code().message(),
+                  "name a folder that you can write to, and all below it if it has an export");
+  }
   print(options.target + " has checkpoint, tile/ and tile/entries/");
 }
 

@@ -134,6 +134,19 @@ def test_export_is_a_log_of_static_files(signing):
     assert not [name for _, _, files in os.walk(site) for name in files if "details" in name]
 
 
+def test_export_says_where_it_can_not_write(signing):
+    """Roots too: a file where a folder should be, at the top and below, and a file system without new files."""
+    file, earlier = os.path.join(signing.folder, "a-file"), os.path.join(signing.folder, "earlier")
+    os.mkdir(earlier)
+    for path in (file, os.path.join(earlier, "tile")):
+        with open(path, "wb"):
+            pass
+    for target, named in ((file, file), (os.path.join(file, "site"), file), (earlier, os.path.join(earlier, "tile")), ("/proc/site", "/proc/site")):
+        done = signing.cli("audit", "export", target, "--from", audit_folder(signing), check=False)
+        assert done.returncode == 1 and f"can't write {named}" in done.stderr, done
+        assert "name a folder that you can write to" in done.stderr and "defect" not in done.stderr, done
+
+
 def test_who_finds_the_caller_of_a_signature(signing):
     sigv4 = signing.sign(get("aws", explain=True)).json
     with signing.client() as client:
