@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include <fmt/format.h>
-
+#include "daemon/base/bytes.h"
 #include "daemon/base/code_point.h"
 #include "daemon/format/pairs.h"
 #include "daemon/format/sigv4_scope.h"
@@ -48,6 +47,12 @@ std::string plain_name(std::string_view name) {
 
 bool is_header(std::string_view plain) {
   return plain.starts_with("x-amz-") || std::ranges::find(kHeaders, plain) != kHeaders.end();
+}
+
+// A UTF-16 code unit.
+std::string escape(std::uint32_t unit) {
+  const Bytes bytes{static_cast<std::uint8_t>(unit >> 8), static_cast<std::uint8_t>(unit)};
+  return "\\u" + to_hex(bytes);
 }
 
 std::vector<FormField> read_list(Fields& fields, std::string_view list,
@@ -115,10 +120,10 @@ std::string policy_text(std::string_view text) {
     else if (point >= 0x20 && point < 0x7F && point != '$')
       quoted.push_back(static_cast<char>(point));
     else if (point <= 0xFFFF)
-      quoted += fmt::format("\\u{:04x}", point);
+      quoted += escape(point);
     else  // RFC 8259 §7: a UTF-16 surrogate pair
-      quoted += fmt::format("\\u{:04x}\\u{:04x}", 0xD800 + ((point - 0x10000) >> 10),
-                            0xDC00 + ((point - 0x10000) & 0x3FF));
+      quoted +=
+          escape(0xD800 + ((point - 0x10000) >> 10)) + escape(0xDC00 + ((point - 0x10000) & 0x3FF));
   }
   return quoted + "\"";
 }
