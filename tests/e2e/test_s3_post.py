@@ -8,6 +8,7 @@ import datetime
 import json
 import os
 import random
+import re
 import subprocess
 import types
 
@@ -18,6 +19,7 @@ import pytest
 from botocore.config import Config
 
 from holdfast_testing import openapi, s3_form, sigv4
+from holdfast_testing.client import Client
 from holdfast_testing.daemon import Daemon, problem
 
 ACCESS_KEY, SECRET = "AKIAFORM", "q7/form+SECRET/for-the-tests/0123456789"
@@ -29,6 +31,12 @@ key = "open"
 caller = { uid = %(uid)d }
 facts = { mode = "post", encoded_path = true, "starts_with.*" = "**" }
 limits = { max_skew = "unlimited" }
+
+[[grant]]
+name = "requests"
+key = "open"
+caller = { uid = %(uid)d }
+facts = { mode = "header" }
 
 [[grant]]
 name = "one-object"
@@ -224,6 +232,23 @@ def test_a_grant_without_mode_opens_no_forms_and_suggest_says_how(daemon):
                                      {"fields": [["x-amz-date", "1"]]}, {"bucket": "B"}, {"more": 1}], ids=str)  # fmt: skip
 def test_a_bad_request_is_no_decision(daemon, changes):
     problem(ask(daemon, **changes), "invalid_request", 400)
+
+
+def device_commands(daemon):
+    with Client(daemon.metrics_socket) as client:
+        text = client.get("/metrics").content.decode()
+    return float(re.search(r"^holdfast_device_execution_seconds_count\{[^}]*\} (\S+)$", text, re.MULTILINE)[1])
+
+
+def test_requests_and_forms_share_one_signing_key(daemon):
+    day = {"region": "us-west-2", "time": datetime.datetime.utcnow().strftime("%Y-%m-%dT%H:%M:%SZ")}
+    before = device_commands(daemon)
+    assert ask(daemon, **day).status == 200
+    derived = device_commands(daemon)
+    reply = daemon.sign({**sigv4.get("open", explain=True), **day})
+    assert reply.status == 200 and sigv4.wrong(reply.json, SECRET) == ""
+    assert ask(daemon, **day, object="exact/b").status == 200
+    assert derived > before and device_commands(daemon) == derived
 
 
 def test_only_keys_of_aws_sign_forms(daemon):
