@@ -58,6 +58,7 @@ std::string read_session_token(Fields& fields) {
   return *token;
 }
 
+// Secrets must not reach a log, and facts do.
 std::string shown_value(std::string_view name, const std::string& value) {
   return is_secret_header(name) ? "sha256:" + sha256_hex(value) : value;
 }
