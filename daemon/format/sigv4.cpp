@@ -6,19 +6,9 @@
 #include "daemon/format/uri.h"
 
 namespace holdfast::format {
-namespace {
-
-constexpr std::string_view kAlgorithm = "AWS4-HMAC-SHA256";
-constexpr std::string_view kTerminator = "aws4_request";
-
-Bytes copy(std::string_view text) {
-  return {text.begin(), text.end()};
-}
-
-}  // namespace
 
 std::vector<Parameter> Sigv4Request::presigning(const std::string& credential) const {
-  std::vector<Parameter> parameters{{"X-Amz-Algorithm", std::string(kAlgorithm)},
+  std::vector<Parameter> parameters{{"X-Amz-Algorithm", std::string(kSigv4Algorithm)},
                                     {"X-Amz-Credential", credential},
                                     {"X-Amz-Date", time_},
                                     {"X-Amz-Expires", std::to_string(expires_in_)},
@@ -28,12 +18,7 @@ std::vector<Parameter> Sigv4Request::presigning(const std::string& credential) c
 }
 
 Sigv4Bytes Sigv4Request::bytes(const std::string& access_key_id) const {
-  Sigv4Bytes bytes;
-  const std::string date = time_.substr(0, 8);
-  bytes.scope = date + "/" + region_ + "/" + service_ + "/" + std::string(kTerminator);
-  bytes.credential = access_key_id + "/" + bytes.scope;
-  bytes.derivation = {copy(date), copy(region_), copy(service_), copy(kTerminator)};
-
+  Sigv4Bytes bytes{sigv4_scope(time_, region_, service_, access_key_id), {}};
   std::vector<Parameter> query = query_;
   if (presigned_)
     for (Parameter& parameter : presigning(bytes.credential)) query.push_back(std::move(parameter));
@@ -42,7 +27,7 @@ Sigv4Bytes Sigv4Request::bytes(const std::string& access_key_id) const {
   bytes.canonical_request.append(header_block_).append("\n");
   bytes.canonical_request.append(signed_headers_).append("\n").append(payload_hash_);
 
-  bytes.string_to_sign.append(kAlgorithm).append("\n").append(time_).append("\n");
+  bytes.string_to_sign.append(kSigv4Algorithm).append("\n").append(time_).append("\n");
   bytes.string_to_sign.append(bytes.scope).append("\n");
   bytes.string_to_sign.append(sha256_hex(bytes.canonical_request));
   return bytes;
@@ -65,7 +50,7 @@ json::object Sigv4Request::reply(const Sigv4Bytes& bytes, const std::string& sig
     }
     url.append("X-Amz-Signature=").append(signature_hex);
   } else {
-    std::string authorization(kAlgorithm);
+    std::string authorization(kSigv4Algorithm);
     authorization.append(" Credential=").append(bytes.credential);
     authorization.append(", SignedHeaders=").append(signed_headers_);
     authorization.append(", Signature=").append(signature_hex);

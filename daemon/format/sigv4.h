@@ -34,23 +34,18 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/base/bytes.h"
 #include "daemon/base/clock.h"
 #include "daemon/base/facts.h"
 #include "daemon/base/json.h"
 #include "daemon/format/sigv4_headers.h"
 #include "daemon/format/sigv4_query.h"
+#include "daemon/format/sigv4_scope.h"
 
 namespace holdfast::format {
 
-// What is signed for one access key. `derivation` is the chain for Backend::mac that ends in the
-// signing key of `scope`; the signature is HMAC(signing key, string_to_sign), in hex.
-struct Sigv4Bytes {
-  std::string scope;  // 20260101/eu-west-1/s3/aws4_request
-  std::vector<Bytes> derivation;
-  std::string credential;  // access key id / scope
+// What is signed for one access key.
+struct Sigv4Bytes : Sigv4ToSign {
   std::string canonical_request;
-  std::string string_to_sign;
 };
 
 class Sigv4Request {

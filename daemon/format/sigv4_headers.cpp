@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "daemon/format/pairs.h"
+
 namespace holdfast::format {
 namespace {
 
@@ -46,29 +48,10 @@ std::string folded(std::string_view value) {
   return result;
 }
 
-// The text of entry[index] of one ["Name","value"].
-std::string_view part(const json::array& entry, std::size_t index, std::size_t max,
-                      const Fields& fields) {
-  if (!entry[index].is_string()) fields.fail("headers", R"(has to be a list of ["Name","value"])");
-  const json::string& text = entry[index].get_string();
-  if (text.size() > max)
-    fields.fail("headers", std::string(index == 0 ? "a name" : "a value") + " is longer than " +
-                               std::to_string(max) + " bytes");
-  return {text.data(), text.size()};
-}
-
 std::vector<Header> listed_headers(Fields& fields) {
   std::vector<Header> headers;
-  const json::value* list = fields.optional_value("headers");
-  if (list == nullptr) return headers;
-  if (!list->is_array()) fields.fail("headers", R"(has to be a list of ["Name","value"])");
-  if (list->get_array().size() > kMaxHeaders)
-    fields.fail("headers", "has more than " + std::to_string(kMaxHeaders) + " entries");
-  for (const json::value& entry : list->get_array()) {
-    if (!entry.is_array() || entry.get_array().size() != 2)
-      fields.fail("headers", R"(has to be a list of ["Name","value"])");
-    const std::string_view name = part(entry.get_array(), 0, kMaxName, fields);
-    const std::string_view value = part(entry.get_array(), 1, kMaxValue, fields);
+  for (const auto& [name, value] :
+       read_pairs(fields, "headers", {kMaxHeaders, kMaxName, kMaxValue})) {
     if (!is_token(name))
       fields.fail("headers", "a name is not a token (letters, digits and !#$%&'*+-.^_`|~)");
     Header header{lower(name), {}};

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <array>
 
-#include "daemon/base/openssl.h"
 #include "daemon/format/sigv4.h"
 #include "daemon/format/sigv4_action.h"
 #include "daemon/format/sigv4_bucket.h"
@@ -12,25 +11,12 @@
 namespace holdfast::format {
 namespace {
 
-using namespace std::chrono;
-
 constexpr std::size_t kMaxKey = 63;
 constexpr std::size_t kMaxUrl = 8192;
-constexpr std::size_t kMaxSessionToken = 8192;
-constexpr std::int64_t kMaxExpiry = 604800;  // a week, AWS's own limit
 
 // S3 under each name it verifies signatures with: one way of encoding paths.
 constexpr std::array<std::string_view, 4> kS3 = {"s3", "s3-object-lambda", "s3-outposts",
                                                  "s3express"};
-
-std::string read_scope_part(Fields& fields, std::string_view name) {
-  std::string text = fields.text(name, 64);
-  if (text.empty() || !std::ranges::all_of(text, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-      }))
-    fields.fail(name, "has to be 1 to 64 of a-z, 0-9 and -");
-  return text;
-}
 
 std::string read_method(Fields& fields) {
   std::string method = fields.text("method", 32);
@@ -47,37 +33,15 @@ bool read_presigned(Fields& fields) {
 }
 
 std::int64_t read_expiry(Fields& fields, bool presigned) {
-  const auto expiry = fields.optional_integer("expires_in", 1, kMaxExpiry);
+  const auto expiry = fields.optional_integer("expires_in", 1, kMaxSigv4Expiry);
   if (expiry && !presigned) fields.fail("expires_in", "is for mode query alone");
   if (!expiry && presigned) fields.fail("expires_in", "is required in mode query");
   return expiry.value_or(0);
 }
 
-SystemTime read_time(Fields& fields, SystemTime now) {
-  const auto text = fields.optional_text("time", 32);
-  if (!text) return floor<seconds>(now);
-  const auto time = from_rfc3339(*text);
-  if (!time || *time < SystemTime{})
-    fields.fail("time", "has to be UTC from 1970 to 2261, as 2026-01-01T00:00:00Z");
-  return *time;
-}
-
-std::string read_session_token(Fields& fields) {
-  const auto token = fields.optional_text("session_token", kMaxSessionToken);
-  if (!token) return {};
-  if (token->empty() || !std::ranges::all_of(*token, [](char c) { return c > ' ' && c < '\x7f'; }))
-    fields.fail("session_token", "has to be visible ASCII without a space; leave it out for none");
-  return *token;
-}
-
-// Secrets must not reach a log, and facts do.
-std::string shown(std::string_view name, const std::string& value) {
-  return is_secret_header(name) ? "sha256:" + sha256_hex(value) : value;
-}
-
 void add_header_fact(const Fields& fields, const std::string& name, const std::string& value,
                      Facts& facts) {
-  if (name != "x-amz-copy-source") return facts.add("header." + name, shown(name, value));
+  if (name != "x-amz-copy-source") return facts.add("header." + name, shown_value(name, value));
   const std::vector<std::string> sources = copy_sources(value);
   if (sources.empty()) fields.fail(name, "has to be percent-encoded UTF-8");
   for (const std::string& source : sources) facts.add("header." + name, source);
@@ -86,7 +50,7 @@ void add_header_fact(const Fields& fields, const std::string& name, const std::s
 void add_query_facts(const Fields& fields, const std::vector<Parameter>& query, Facts& facts) {
   for (const Parameter& parameter : query) {
     const std::string name = lower(parameter.name);
-    facts.add("query." + parameter.name, shown(name, parameter.value));
+    facts.add("query." + parameter.name, shown_value(name, parameter.value));
     // S3 reads a presigned URL's x-amz-acl or x-amz-copy-source as the header of that name.
     if (name.starts_with("x-amz-")) add_header_fact(fields, name, parameter.value, facts);
   }
@@ -115,9 +79,9 @@ Sigv4Request Sigv4Request::parse(const json::object& body, SystemTime now) {
   request.method_ = read_method(fields);
   request.presigned_ = read_presigned(fields);
   request.expires_in_ = read_expiry(fields, request.presigned_);
-  const SystemTime time = read_time(fields, now);
-  request.time_ = to_iso8601_basic(time);
-  request.skew_ = abs(duration_cast<seconds>(time - floor<seconds>(now)));
+  const SigningTime signing = read_signing_time(fields, now);
+  request.time_ = to_iso8601_basic(signing.time);
+  request.skew_ = signing.skew;
   request.session_token_ = read_session_token(fields);
   request.explain_ = fields.optional_bool("explain").value_or(false);
 

@@ -44,6 +44,7 @@ Truth accepts(const FactRule& rule, Effect effect, std::string_view name, std::s
 
 bool is_closed(const Fact& fact) {
   if (fact.name == "action") return fact.value == kUnknownAction;
+  if (fact.name == "mode") return fact.value == kPostMode;
   const auto kind = fact_kind(fact.name);
   return kind && kind->closed;
 }
@@ -52,6 +53,18 @@ bool is_closed(const Fact& fact) {
 bool is_optional(const FactRule& rule) {
   return rule.wildcard || rule.forbidden || rule.permission ||
          (rule.name == "action" && lists(rule.condition.is, kUnknownAction));
+}
+
+// May whoever uploads give a header or field of the rule, of which a POST policy says the beginning
+// alone?
+bool is_left_open(const FactRule& rule, const Facts& facts) {
+  const std::string_view name = rule.name;
+  if (!name.starts_with("header.") && !name.starts_with("field.")) return false;
+  const std::string_view rest = name.substr(name.find('.') + 1);
+  return std::ranges::any_of(facts.all(), [&](const Fact& fact) {
+    return fact.name.starts_with(kStartsWith) &&
+           (rule.wildcard || fact.name.substr(kStartsWith.size()) == rest);
+  });
 }
 
 std::string wanted(const FactRule& rule) {
@@ -109,6 +122,11 @@ void judge_all_allowed(const Grant& grant, const Question& question, Verdicts& v
       const std::string value = std::to_string(question.ttl->count());
       verdicts.add(rule.condition.holds(value, question.caller),
                    [&] { return was("ttl", value) + "wanted " + wanted(rule); });
+    } else if (rule.forbidden && is_left_open(rule, question.facts)) {
+      verdicts.add(Truth::no, [&] {
+        return rule.name + (rule.wildcard ? "*" : "") + " is left to whoever uploads, wanted " +
+               wanted(rule);
+      });
     } else if (!is_optional(rule) && question.facts.find(rule.name) == nullptr) {
       verdicts.add(Truth::no, [&] { return rule.name + " is not there, wanted " + wanted(rule); });
     }
@@ -153,7 +171,9 @@ void judge_denied(const Grant& grant, const FactRule& rule, const Question& ques
   if (rule.forbidden)
     found = truth(!there);
   else if (!there)
-    found = rule.wildcard || is_surely_absent(rule.name, question.facts, question.ttl.has_value())
+    found = !is_left_open(rule, question.facts) &&
+                    (rule.wildcard ||
+                     is_surely_absent(rule.name, question.facts, question.ttl.has_value()))
                 ? Truth::no
                 : Truth::unknown;
   verdicts.add(found, [&] {

@@ -94,10 +94,14 @@ bool opens_unknown(const FactRule& rule) {
   return rule.name == "action" && lists(rule.condition.is, kUnknownAction);
 }
 
+bool opens_post(const FactRule& rule) {
+  return rule.name == "mode" && rule.condition.holds(kPostMode, Caller()) != Truth::no;
+}
+
 // Does the rule let something through that is closed without it?
 bool opens(const FactRule& rule) {
-  return !rule.forbidden &&
-         (rule.wildcard || opens_unknown(rule) || fact_kind(rule.name).value_or(FactKind{}).closed);
+  return !rule.forbidden && (rule.wildcard || opens_unknown(rule) || opens_post(rule) ||
+                             fact_kind(rule.name).value_or(FactKind{}).closed);
 }
 
 bool covers_rule(const FactRule& wide, const FactRule* narrow, Effect effect) {

@@ -9,11 +9,12 @@ using config::Table;
 
 // A number is the most that is allowed. Denied, it would read like the most that is left.
 void read_number(Table& table, const std::string& key, Effect effect, FactRule& rule) {
+  constexpr std::int64_t kMost = 5'368'709'120;  // 5 GiB, the most that S3 takes in one upload
   if (table.is_table(key)) {
     rule.condition = read_condition(table, key, {.may_be_number = true});
     return;
   }
-  rule.condition.range = Range{.high = table.integer(key, 1, INT32_MAX).value_or(0)};
+  rule.condition.range = Range{.high = table.integer(key, 1, kMost).value_or(0)};
   if (effect == Effect::deny)
     table.fail(key, "has to say which are denied: { min = 901 } or { max = 900 }");
 }

@@ -19,7 +19,7 @@ std::optional<FactKind> fact_kind(std::string_view name) {
   using enum Protocol;
   for (const std::string_view plain : {"service", "region", "method", "bucket", "payload", "mode"})
     if (name == plain) return FactKind{};
-  if (name == "path") return FactKind{.pattern = PatternKind::path};
+  if (name == "path" || name == "path_prefix") return FactKind{.pattern = PatternKind::path};
   if (name == "host") return FactKind{.pattern = PatternKind::host};
   if (name == "action") return FactKind{.optional = true};
   if (name == "algorithm") return FactKind{.protocol = any};
@@ -28,6 +28,7 @@ std::optional<FactKind> fact_kind(std::string_view name) {
     return FactKind{.pattern = PatternKind::uri, .protocol = token, .optional = true};
   if (name == "subject") return FactKind{.protocol = token, .optional = true};
   if (name == "ttl") return FactKind{.form = FactForm::number, .protocol = token};
+  if (name == "content_length_max") return FactKind{.form = FactForm::number};
   if (name == "expires_in") return FactKind{.form = FactForm::number, .optional = true};
   if (name == "typ") return FactKind{.closed = true, .protocol = token, .optional = true};
   if (name == "signing_options" || name == "encoded_path")
@@ -35,10 +36,12 @@ std::optional<FactKind> fact_kind(std::string_view name) {
   // S3 then reads from a place that neither path nor bucket shows: its value is a path itself.
   if (name == "header.x-amz-copy-source")
     return FactKind{.pattern = PatternKind::path, .closed = true, .optional = true};
-  for (const std::string_view prefix : {"query.", "header.", "claim."})
+  for (const std::string_view prefix : {"query.", "header.", "field.", "starts_with.", "claim."})
     if (name.starts_with(prefix) && (name.size() > prefix.size() || prefix == "query.")) {
       const bool claim = prefix == "claim.";
-      return FactKind{.closed = claim, .protocol = claim ? token : sigv4, .optional = true};
+      return FactKind{.closed = claim || prefix == "starts_with.",
+                      .protocol = claim ? token : sigv4,
+                      .optional = true};
     }
   return std::nullopt;
 }
@@ -54,6 +57,10 @@ bool is_surely_absent(std::string_view name, const Facts& facts, bool has_ttl) {
   if (!asked) return false;
   if (kind.protocol == Protocol::any) return *asked == Protocol::sigv4;
   if (kind.protocol != *asked) return true;
+  const std::string* mode = facts.find("mode");
+  const bool is_post = mode != nullptr && *mode == kPostMode;
+  if (name == "path_prefix") return !is_post || facts.find("path") != nullptr;
+  if (name == "content_length_max") return !is_post;
   const std::string* service = facts.find("service");
   return name == "bucket" && service != nullptr && !service->starts_with("s3");
 }
@@ -64,7 +71,8 @@ std::string_view fault_in_value(std::string_view name, std::string_view pattern)
     return "never matches: methods are in capital letters, such as \"GET\"";
   if ((name == "service" || name == "region") && has_any(pattern, 'A', 'Z'))
     return "never matches: services and regions are in small letters";
-  if (name == "path" && !pattern.starts_with('/') && !pattern.starts_with('*'))
+  if ((name == "path" || name == "path_prefix") && !pattern.starts_with('/') &&
+      !pattern.starts_with('*'))
     return "never matches: a path begins with /";
   if (name == "header.x-amz-copy-source" && !pattern.starts_with('/') && !pattern.starts_with("**"))
     return "never matches: write it with a slash at its head, such as \"/bucket/key\"";
@@ -72,8 +80,8 @@ std::string_view fault_in_value(std::string_view name, std::string_view pattern)
     return "never matches: it has to be a host alone; a range is written { cidr = \"10.0.0.0/8\" }";
   if (name == "host" && !is_ascii(pattern))
     return "never matches: hosts are ASCII, so write the name as it goes over the wire, xn--…";
-  if (name == "mode" && !star && pattern != "header" && pattern != "query")
-    return "never matches: there are \"header\" and \"query\" (a presigned URL)";
+  if (name == "mode" && !star && pattern != "header" && pattern != "query" && pattern != "post")
+    return "never matches: there are \"header\", \"query\" (a presigned URL) and \"post\" (a form)";
   if (name == "payload" && !star && pattern != "signed" && pattern != "unsigned" &&
       pattern != "streaming")
     return "never matches: there are \"signed\", \"unsigned\" and \"streaming\"";
@@ -82,17 +90,17 @@ std::string_view fault_in_value(std::string_view name, std::string_view pattern)
 
 std::string fact_name(std::string_view text) {
   std::string name(text);
-  if (name.starts_with("header."))
+  if (name.starts_with("header.") || name.starts_with("field.") || name.starts_with(kStartsWith))
     for (char& c : name)
       if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   return name;
 }
 
 std::string_view fact_names() {
-  return "service, region, method, host, path, bucket, query.NAME, header.NAME, action, payload, "
-         "mode, "
-         "expires_in, signing_options, encoded_path, algorithm, audience, issuer, subject, typ, "
-         "ttl, claim.NAME";
+  return "service, region, method, host, path, path_prefix, bucket, query.NAME, header.NAME, "
+         "field.NAME, starts_with.NAME, content_length_max, action, payload, mode, expires_in, "
+         "signing_options, encoded_path, algorithm, audience, issuer, subject, typ, ttl, "
+         "claim.NAME";
 }
 
 }  // namespace holdfast::policy

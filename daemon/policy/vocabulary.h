@@ -22,7 +22,8 @@ enum class Protocol : std::uint8_t { sigv4, token, any };
 struct FactKind {
   FactForm form = FactForm::patterns;
   PatternKind pattern = PatternKind::plain;
-  // Refused unless the grant names it. (action = "unknown" is closed too, by its value.)
+  // Refused unless the grant names it. (action = "unknown" and mode = "post" are closed too, by
+  // their values.)
   bool closed = false;
   Protocol protocol = Protocol::sigv4;
   // Not every request of the protocol has it, and one that doesn't surely has none.
@@ -41,7 +42,8 @@ bool is_surely_absent(std::string_view name, const Facts& facts, bool has_ttl);
 // that denies without effect, and nobody would notice.
 std::string_view fault_in_value(std::string_view name, std::string_view pattern);
 
-// A name as people write it, as facts spell it: headers in lower case (RFC 9110 §5.1).
+// A name as people write it, as facts spell it: headers (RFC 9110 §5.1) and the fields of S3's forms
+// in lower case.
 std::string fact_name(std::string_view text);
 
 // The names fact_kind() knows, for messages.
@@ -49,5 +51,11 @@ std::string_view fact_names();
 
 // What `action` is where it can't be known. Only these very letters in a grant match it.
 inline constexpr std::string_view kUnknownAction = "unknown";
+
+// What `mode` is where whoever has the signed policy document may upload (S3 POST).
+inline constexpr std::string_view kPostMode = "post";
+
+// The rest is a field's name; its value is left to whoever uploads, but for its beginning.
+inline constexpr std::string_view kStartsWith = "starts_with.";
 
 }  // namespace holdfast::policy

@@ -60,7 +60,9 @@ json::object audit_entry(const Service& service) {
 }  // namespace
 
 json::object version_document() {
-  return {{"version", HOLDFAST_VERSION}, {"api", 1}, {"features", {"sigv4", "jwt", "digest"}}};
+  return {{"version", HOLDFAST_VERSION},
+          {"api", 1},
+          {"features", {"sigv4", "s3-post", "jwt", "digest"}}};
 }
 
 json::object health_document(const Service& service, bool names_keys) {

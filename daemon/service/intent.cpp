@@ -41,10 +41,11 @@ awaitable<Bytes> verified_signature(Service& service, std::uint64_t account, Alg
   co_return signature;
 }
 
-awaitable<Signed> sign_sigv4(Service& service, std::uint64_t account,
-                             const format::Sigv4Request& request, const Key& key,
-                             const KeyVersion& version) {
-  const format::Sigv4Bytes bytes = request.bytes(version.kid);
+// A request or a POST policy: whatever a SigV4 signing key signs.
+template <class Request>
+awaitable<Signed> sign_sigv4(Service& service, std::uint64_t account, const Request& request,
+                             const Key& key, const KeyVersion& version) {
+  const auto bytes = request.bytes(version.kid);
   const SteadyTime now = service.clock.steady();
   const Secret* cached = service.signing_keys.find(key.name, version.number, bytes.scope, now);
   Secret derived;
@@ -94,6 +95,8 @@ std::string_view name_of(Operation operation) noexcept {
   switch (operation) {
     case Operation::sign_sigv4:
       return "sign.sigv4";
+    case Operation::sign_s3_post:
+      return "sign.s3-post";
     case Operation::mint_jwt:
       return "token.jwt";
     case Operation::sign_digest:
@@ -105,6 +108,7 @@ std::string_view name_of(Operation operation) noexcept {
 KeyUse use_of(Operation operation) noexcept {
   switch (operation) {
     case Operation::sign_sigv4:
+    case Operation::sign_s3_post:
       return KeyUse::sigv4;
     case Operation::mint_jwt:
       return KeyUse::jwt;
@@ -121,6 +125,8 @@ Intent read_intent(Operation operation, std::string_view body, SystemTime now) {
   switch (operation) {
     case Operation::sign_sigv4:
       return format::Sigv4Request::parse(object, now);
+    case Operation::sign_s3_post:
+      return format::S3PostRequest::parse(object, now);
     case Operation::mint_jwt:
       return format::JwtRequest::parse(object);
     case Operation::sign_digest:
@@ -139,8 +145,9 @@ Facts take_facts(Intent& intent) {
 }
 
 std::chrono::seconds skew_of(const Intent& intent) {
-  const auto* sigv4 = std::get_if<format::Sigv4Request>(&intent);
-  return sigv4 == nullptr ? std::chrono::seconds{0} : sigv4->skew();
+  if (const auto* sigv4 = std::get_if<format::Sigv4Request>(&intent)) return sigv4->skew();
+  const auto* post = std::get_if<format::S3PostRequest>(&intent);
+  return post == nullptr ? std::chrono::seconds{0} : post->skew();
 }
 
 std::optional<std::chrono::seconds> ttl_of(const Intent& intent) {
@@ -156,6 +163,8 @@ awaitable<Signed> sign(Service& service, std::uint64_t account, const Intent& in
                        const Key& key, const KeyVersion& version, const Forced& forced) {
   if (const auto* sigv4 = std::get_if<format::Sigv4Request>(&intent))
     return sign_sigv4(service, account, *sigv4, key, version);
+  if (const auto* post = std::get_if<format::S3PostRequest>(&intent))
+    return sign_sigv4(service, account, *post, key, version);
   if (const auto* jwt = std::get_if<format::JwtRequest>(&intent))
     return mint_jwt(service, account, *jwt, key, version, forced);
   return sign_digest(service, account, std::get<format::DigestRequest>(intent), key, version);

@@ -26,6 +26,7 @@ void add_rotate_command(CLI::App& key, Context& context);     // below `key`
 void add_accept_commands(CLI::App& app, Context& context);    // clock device
 void add_token_commands(CLI::App& app, Context& context);     // token jwks
 void add_sign_commands(CLI::App& app, Context& context);
+void add_s3_post_command(CLI::App& sign, Context& context);  // below `sign`
 void add_aws_commands(CLI::App& app, Context& context);
 void add_policy_commands(CLI::App& app, Context& context);
 void add_audit_commands(CLI::App& app, Context& context);

@@ -104,6 +104,7 @@ void add_sign_commands(CLI::App& app, Context& context) {
       "  holdfast sign sigv4 --key orders-aws --region eu-west-1 --service s3 --method PUT \\\n"
       "      --payload a.txt https://bucket.s3.eu-west-1.amazonaws.com/a.txt");
   sigv4->callback([options, &context] { sign(*options, context); });
+  add_s3_post_command(*group, context);
 }
 
 }  // namespace holdfast::cli

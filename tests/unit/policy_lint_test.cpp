@@ -62,6 +62,9 @@ TEST(Lint, FindsWhatIsNeverReached) {
            {"expires_in = 900", "expires_in = { min = 60, max = 900 }"},
            {"method = { not = \"PUT\" }", "method = { is = \"GET\", not = \"PUT\" }"},
            {"method = \"GET\", encoded_path = true", "method = \"GET\""},
+           {"service = \"s3\"", "service = \"s3\", mode = \"query\""},
+           {"mode = \"**\"", "mode = \"post\", content_length_max = 5"},
+           {"path_prefix = \"/u/**\"", "path_prefix = \"/u/17/\""},
            {"\"query.acl\" = false", "\"query.acl\" = false"},
            {"\"claim.*\" = \"a**\"", "\"claim.*\" = \"ab\""},
            {"\"claim.role\" = \"**\"", "\"claim.role\" = \"r\""},
@@ -90,6 +93,9 @@ TEST(Lint, FindsWhatIsNeverReached) {
            {"\"query.acl\" = false", "\"query.acl\" = \"**\""},
            {"\"query.acl\" = \"**\"", "\"query.acl\" = false"},
            {"encoded_path = false", "encoded_path = true"},
+           {"service = \"s3\"", "service = \"s3\", mode = \"post\""},
+           {"service = \"s3\"", "service = \"s3\", mode = { not = \"query\" }"},
+           {"service = \"s3\"", "service = \"s3\", \"starts_with.acl\" = \"p\""},
            {"action = \"**\"", "action = [\"unknown\", \"Run\"]"}})
     EXPECT_FALSE(hides_facts(one, other)) << one << " | " << other;
 }

@@ -234,7 +234,8 @@ const FactRule* rule_for(const Grant& grant, const std::string& name) {
 }
 
 bool closed(const std::string& name, const std::string& value) {
-  return (name == "action" && value == "unknown") || name == "typ" || name == "signing_options" ||
+  return (name == "action" && value == "unknown") || (name == "mode" && value == "post") ||
+         starts_with(name, "starts_with.") || name == "typ" || name == "signing_options" ||
          name == "encoded_path" || name == "header.x-amz-copy-source" ||
          starts_with(name, "claim.");
 }
@@ -292,6 +293,18 @@ bool alike(const std::string& one, const std::string& other) {
   return starts_with(one, "claim.") && starts_with(other, "claim.") && lower(one) == lower(other);
 }
 
+// Does a form leave a header or field that the rule speaks of to whoever uploads?
+bool left_to_the_uploader(const std::string& name, const Question& question) {
+  for (const std::string prefix : {"header.", "field."}) {
+    if (!starts_with(name, prefix)) continue;
+    for (const auto& [of, value] : question.facts) {
+      if (!starts_with(of, "starts_with.")) continue;
+      if (is_wildcard(name) || of == "starts_with." + name.substr(prefix.size())) return true;
+    }
+  }
+  return false;
+}
+
 bool allow_takes(const Grant& grant, const Question& question) {
   const Caller& caller = question.caller;
   if (caller_holds(grant, caller) != yes) return false;
@@ -310,6 +323,7 @@ bool allow_takes(const Grant& grant, const Question& question) {
     const bool may_be_missing = is_wildcard(rule.name) || rule.kind != FactRule::condition ||
                                 (rule.name == "action" && has(rule.wanted.is, "unknown"));
     if (!there && !may_be_missing) return false;
+    if (rule.kind == FactRule::forbidden && left_to_the_uploader(rule.name, question)) return false;
   }
   for (const auto& [name, value] : question.facts) {
     const FactRule* rule = rule_for(grant, name);
@@ -348,7 +362,7 @@ Kind kind_of(const Question& question) {
 
 // Is it sure that a request has no such fact, if its facts don't show it?
 bool surely_absent(const std::string& name, const Question& question) {
-  for (const char* prefix : {"query.", "header.", "claim."})
+  for (const char* prefix : {"query.", "header.", "field.", "starts_with.", "claim."})
     if (starts_with(name, prefix)) return true;
   static const std::set<std::string> optional{"action",     "issuer",          "subject",     "typ",
                                               "expires_in", "signing_options", "encoded_path"};
@@ -358,6 +372,13 @@ bool surely_absent(const std::string& name, const Question& question) {
   if (name == "algorithm") return kind == Kind::sigv4;
   if (name == "audience" || name == "ttl") return kind != Kind::token;
   if (kind != Kind::sigv4) return true;
+  bool post = false, exact = false;
+  for (const auto& [of, value] : question.facts) {
+    post = post || (of == "mode" && value == "post");
+    exact = exact || of == "path";
+  }
+  if (name == "path_prefix") return !post || exact;
+  if (name == "content_length_max") return !post;
   for (const auto& [of, value] : question.facts)
     if (name == "bucket" && of == "service") return !starts_with(value, "s3");
   return false;
@@ -384,7 +405,10 @@ bool deny_takes(const Grant& grant, const Grant& allowing, const Question& quest
     if (rule.kind == FactRule::forbidden)
       found = there ? no : yes;
     else if (!there)
-      found = is_wildcard(rule.name) || surely_absent(rule.name, question) ? no : unknown;
+      found = !left_to_the_uploader(rule.name, question) &&
+                      (is_wildcard(rule.name) || surely_absent(rule.name, question))
+                  ? no
+                  : unknown;
     if (found == no) return false;
   }
   return true;

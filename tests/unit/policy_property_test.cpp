@@ -112,6 +112,7 @@ class Maker {
     const bool presigned = one_in(3);
     facts.emplace_back("mode", presigned ? "query" : "header");
     if (presigned) facts.emplace_back("expires_in", choose({"1", "60", "900", "901", "09", "x"}));
+    if (!presigned && one_in(4)) form(facts);
     while (one_in(3)) facts.emplace_back("query." + choose({"acl", "n", ""}), choose(numbers));
     while (one_in(3))
       facts.emplace_back("header." + choose({"x-amz-acl", "range"}), choose(numbers));
@@ -120,6 +121,20 @@ class Maker {
       facts.emplace_back("action", choose({"Run", "Stop", "unknown"}));
     if (one_in(8)) facts.emplace_back("signing_options", "true");
     if (one_in(8)) facts.emplace_back("encoded_path", "true");
+  }
+
+  // What a header signature of S3 has, made that of a form.
+  void form(std::vector<std::pair<std::string, std::string>>& facts) {
+    for (auto& [name, value] : facts) {
+      if (name == "mode") value = "post";
+      if (name == "path" && one_in(2)) name = "path_prefix";
+    }
+    if (one_in(2)) facts.emplace_back("content_length_max", choose({"0", "300", "900", "5000"}));
+    while (one_in(3))
+      facts.emplace_back("field." + choose({"tagging", "redirect"}), choose(numbers));
+    while (one_in(2))
+      facts.emplace_back("starts_with." + choose({"x-amz-acl", "range", "tagging"}),
+                         choose(numbers));
   }
 
   naive::Condition condition(const std::string& name, const Texts& patterns) {
@@ -145,7 +160,7 @@ class Maker {
     const bool dotted = name.find('.') != std::string::npos;
     if (name == "signing_options" || name == "encoded_path") {
       rule.kind = one_in(3) ? naive::FactRule::forbidden : naive::FactRule::permitted;
-    } else if (name == "expires_in" || name == "ttl") {
+    } else if (name == "expires_in" || name == "content_length_max" || name == "ttl") {
       if (!one_in(3)) rule.wanted.min = choose<std::int64_t>({0, 60, 300});
       if (!rule.wanted.min || one_in(2)) rule.wanted.max = choose<std::int64_t>({300, 900, 3600});
     } else if (dotted && one_in(4)) {
@@ -157,7 +172,7 @@ class Maker {
   }
 
   Texts patterns_of(const std::string& name) {
-    if (name == "path")
+    if (name == "path" || name == "path_prefix")
       return {"/a", "/a/*", "/a/**", "/**", "/{user}/*", "/{unit}/x", "/a/{{b}}", "*", "/A/b"};
     if (name == "host")
       return {"*.example.com", "A.EXAMPLE.com",   "**",     "10.*",
@@ -171,7 +186,7 @@ class Maker {
     if (name == "bucket") return {"own", "o*", "{user}"};
     if (name == "action") return {"Run", "*", "unknown", "unk*"};
     if (name == "payload") return {"signed", "*"};
-    if (name == "mode") return {"header", "query", "**"};
+    if (name == "mode") return {"header", "query", "post", "**"};
     if (name == "algorithm") return {"ES256", "*256"};
     if (name == "subject") return {"{unit}", "u1", "{user}*", "**"};
     if (name == "typ") return {"at+jwt", "**"};
@@ -262,6 +277,7 @@ class Maker {
                     "method",
                     "host",
                     "path",
+                    "path_prefix",
                     "bucket",
                     "query.acl",
                     "query.n",
@@ -269,6 +285,11 @@ class Maker {
                     "header.x-amz-acl",
                     "header.*",
                     "header.x-amz-copy-source",
+                    "field.tagging",
+                    "field.*",
+                    "starts_with.x-amz-acl",
+                    "starts_with.*",
+                    "content_length_max",
                     "action",
                     "payload",
                     "mode",

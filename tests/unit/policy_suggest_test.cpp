@@ -180,6 +180,25 @@ TEST(Suggest, OpensWhatIsClosed) {
   EXPECT_THAT(text, HasSubstr("ttl = \"7200s\""));
 }
 
+TEST(Suggest, BindsWhatAFormForS3MayDo) {
+  Request request;
+  for (const auto& [name, value] :
+       std::vector<std::pair<std::string, std::string>>{{"service", "s3"},
+                                                        {"path_prefix", "/user/17/"},
+                                                        {"mode", "post"},
+                                                        {"content_length_max", "5368709120"},
+                                                        {"header.content-type", "image/png"},
+                                                        {"field.tagging", "t"},
+                                                        {"starts_with.x-amz-meta-tag", ""}})
+    request.facts.add(name, value);
+  const std::string text = suggestion(request);
+  EXPECT_THAT(text, HasSubstr("\nmode = \"post\"\n"));
+  EXPECT_THAT(text, HasSubstr("\ncontent_length_max = 5368709120\n"));
+  EXPECT_THAT(text, HasSubstr("\npath_prefix = \"/user/17/\"  # all below it: path_prefix = "
+                              "\"/user/17/**\"\n"));
+  EXPECT_THAT(text, HasSubstr("\n\"starts_with.x-amz-meta-tag\" = \"\"\n"));
+}
+
 TEST(Suggest, FlagsValuesThatOnlyAWiderPatternMatches) {
   const std::string note = "# wider than the request";
   std::string umlauts = "/";
@@ -251,6 +270,10 @@ TEST(Suggest, AlwaysLoadsAndAllowsTheRequestItIsMadeFrom) {
                                           "payload",
                                           "mode",
                                           "expires_in",
+                                          "content_length_max",
+                                          "path_prefix",
+                                          "field.tagging",
+                                          "starts_with.acl",
                                           "signing_options",
                                           "encoded_path",
                                           "algorithm",
@@ -304,7 +327,9 @@ TEST(Suggest, AlwaysLoadsAndAllowsTheRequestItIsMadeFrom) {
     request.reason = text();
     for (std::size_t k = random() % 15; k > 0; --k) {
       const std::string& name = names[random() % names.size()];
-      if (name == "expires_in")
+      if (name == "content_length_max")
+        request.facts.add(name, std::to_string(random() % 5'368'709'121));
+      else if (name == "expires_in")
         request.facts.add(name, std::to_string(1 + random() % 604800));
       else if (name == "signing_options" || name == "encoded_path")
         request.facts.add(name, "true");

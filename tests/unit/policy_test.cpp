@@ -205,6 +205,8 @@ TEST(PolicyFacts, ClosedOnesAreRefusedUnlessNamed) {
                                   {"encoded_path", "true"},
                                   {"claim.role", "admin"},
                                   {"typ", "at+jwt"},
+                                  {"mode", "post"},
+                                  {"starts_with.content-type", "image/"},
                                   {"header.x-amz-copy-source", "/bucket/secret"}})
     EXPECT_FALSE(with_facts("", {closed})) << closed.name;
   EXPECT_TRUE(with_facts("signing_options = true", {{"signing_options", "true"}}));
