@@ -20,15 +20,13 @@ struct Credentials {
   Secret session_token;
   SystemTime expiration;
   SystemTime obtained;  // by our clock; expiration - obtained is the lifetime
-
-  Credentials clone() const;
 };
 
-// Gives credentials that are good now. Not thread-safe. Throws cli::Failure.
+// Gives credentials that are good now, or throws cli::Failure, by the deadline. Not thread-safe.
 class Source {
  public:
   virtual ~Source() = default;
-  virtual Credentials fetch() = 0;
+  virtual Credentials fetch(SteadyTime deadline) = 0;
 };
 
 // One request to the daemon's application socket: the path, the body, the reply. Throws
@@ -48,5 +46,9 @@ std::unique_ptr<Source> make_cached(const Request& request, std::unique_ptr<Sour
 // {"Version":1,"AccessKeyId","SecretAccessKey","SessionToken","Expiration"}, as SDKs read it from
 // a credential_process. https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
 SecretText to_process_json(const Credentials& credentials);
+
+// The same with "Obtained", as the cache keeps it. Throws Error{invalid_request}.
+SecretText to_cache_json(const Credentials& credentials);
+Credentials from_cache_json(const SecretText& text);
 
 }  // namespace holdfast::aws

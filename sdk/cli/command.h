@@ -27,6 +27,8 @@ void add_accept_commands(CLI::App& app, Context& context);    // clock device
 void add_token_commands(CLI::App& app, Context& context);     // token jwks
 void add_sign_commands(CLI::App& app, Context& context);
 void add_aws_commands(CLI::App& app, Context& context);
+void add_aws_credential_commands(CLI::App& aws, Context& context);  // below `aws`
+void add_aws_configure_command(CLI::App& aws, Context& context);    // below `aws`
 void add_policy_commands(CLI::App& app, Context& context);
 void add_audit_commands(CLI::App& app, Context& context);
 void add_metrics_command(CLI::App& app, Context& context);
