@@ -7,12 +7,11 @@
 #include "daemon/format/sigv4_bucket.h"
 #include "daemon/format/sigv4_path.h"
 #include "daemon/format/sigv4_payload.h"
+#include "daemon/format/sigv4_scope.h"
 #include "daemon/format/uri.h"
 
 namespace holdfast::format {
 namespace {
-
-using namespace std::chrono;
 
 constexpr std::size_t kMaxKey = 63;
 constexpr std::size_t kMaxUrl = 8192;
@@ -22,15 +21,6 @@ constexpr std::int64_t kMaxExpiry = 604800;  // a week, AWS's own limit
 // S3 under each name it verifies signatures with: one way of encoding paths.
 constexpr std::array<std::string_view, 4> kS3 = {"s3", "s3-object-lambda", "s3-outposts",
                                                  "s3express"};
-
-std::string read_scope_part(Fields& fields, std::string_view name) {
-  std::string text = fields.text(name, 64);
-  if (text.empty() || !std::ranges::all_of(text, [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-      }))
-    fields.fail(name, "has to be 1 to 64 of a-z, 0-9 and -");
-  return text;
-}
 
 std::string read_method(Fields& fields) {
   std::string method = fields.text("method", 32);
@@ -51,15 +41,6 @@ std::int64_t read_expiry(Fields& fields, bool presigned) {
   if (expiry && !presigned) fields.fail("expires_in", "is for mode query alone");
   if (!expiry && presigned) fields.fail("expires_in", "is required in mode query");
   return expiry.value_or(0);
-}
-
-SystemTime read_time(Fields& fields, SystemTime now) {
-  const auto text = fields.optional_text("time", 32);
-  if (!text) return floor<seconds>(now);
-  const auto time = from_rfc3339(*text);
-  if (!time || *time < SystemTime{})
-    fields.fail("time", "has to be UTC from 1970 to 2261, as 2026-01-01T00:00:00Z");
-  return *time;
 }
 
 std::string read_session_token(Fields& fields) {
@@ -108,9 +89,9 @@ Sigv4Request Sigv4Request::parse(const json::object& body, SystemTime now) {
   request.method_ = read_method(fields);
   request.presigned_ = read_presigned(fields);
   request.expires_in_ = read_expiry(fields, request.presigned_);
-  const SystemTime time = read_time(fields, now);
-  request.time_ = to_iso8601_basic(time);
-  request.skew_ = abs(duration_cast<seconds>(time - floor<seconds>(now)));
+  const SigningTime signing = read_signing_time(fields, now);
+  request.time_ = to_iso8601_basic(signing.time);
+  request.skew_ = signing.skew;
   request.session_token_ = read_session_token(fields);
   request.explain_ = fields.optional_bool("explain").value_or(false);
 
@@ -167,11 +148,7 @@ Sigv4Request Sigv4Request::parse(const json::object& body, SystemTime now) {
     if (with_sha && !sha_given) request.added_.push_back({"X-Amz-Content-Sha256", payload.hash});
   }
   for (const Header& header : request.added_) headers.push_back({lower(header.name), header.value});
-  for (const Header& header : canonical_headers(std::move(headers))) {
-    request.header_block_.append(header.name).append(":").append(header.value).append("\n");
-    if (!request.signed_headers_.empty()) request.signed_headers_.push_back(';');
-    request.signed_headers_.append(header.name);
-  }
+  request.signed_ = header_block(std::move(headers));
   return request;
 }
 
