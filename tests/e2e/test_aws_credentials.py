@@ -19,12 +19,22 @@ from holdfast_testing.paths import program
 
 UID = os.geteuid()
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/orders"
+PROFILE = f"arn:aws:rolesanywhere:eu-west-1:{ACCOUNT}:profile/00000000-0000-4000-8000-000000000002"
+ANCHOR = f"arn:aws:rolesanywhere:eu-west-1:{ACCOUNT}:trust-anchor/00000000-0000-4000-8000-000000000001"
+ANYWHERE = ("--key", "c-cert", "--role-arn", ROLE, "--profile-arn", PROFILE, "--trust-anchor-arn", ANCHOR)
 GRANTS = f"""
 [[grant]]
 name = "credentials"
 key = "c-aws"
 caller = {{ uid = {UID} }}
 facts = {{ service = "sts", action = ["GetSessionToken", "AssumeRole"] }}
+limits = {{ max_skew = "30m" }}
+
+[[grant]]
+name = "anywhere"
+key = "c-cert"
+caller = {{ uid = {UID} }}
+facts = {{ action = "CreateSession", role = "{ROLE}" }}
 limits = {{ max_skew = "30m" }}
 
 [[grant]]
@@ -55,6 +65,7 @@ def daemon(folder, swtpm):
         for name, key_id in (("c-aws", "AKIACREDENTIALS"), ("strict-aws", "AKIASTRICT"), ("closed-aws", "AKIACLOSED")):
             running.import_aws(name, key_id, f"the-secret-of-{name}")
         running.create_key("c-jwt", use="jwt")
+        running.create_key("c-cert", use="roles-anywhere")
         yield running
 
 
@@ -65,6 +76,13 @@ def aws(tmp_path, daemon):
             standin.access_keys[key_id] = f"the-secret-of-{name}"
         standin.jwks = jws.read_json(daemon.cli("jwks").stdout.encode())
         yield standin
+
+
+def certify(daemon, aws):
+    with daemon.admin() as admin:
+        request = admin.post("/v1/keys/c-cert/csr", {"subject": [["CN", "orders"]]}).json["csr_pem"]
+        attached = admin.post("/v1/keys/c-cert/certificate", {"chain_pem": aws.authority.issue(request)})
+    assert attached.status == 200, attached
 
 
 class Process:
@@ -128,6 +146,41 @@ def test_each_way_gives_credentials_that_serve(process, aws, tmp_path, way):
     assert (session.arn, session.secret, session.token, session.expiration()) == (arn, one["SecretAccessKey"], one["SessionToken"], one["Expiration"])
     assert process.good(*options)[0] == one and aws.requests == [action], "the second time it comes from the cache"
     assert stat.S_IMODE(os.stat(process.folder).st_mode) == 0o700 and stat.S_IMODE(os.stat(process.file()).st_mode) == 0o600
+
+
+class TestRolesAnywhere:
+    def test_gives_credentials_that_serve(self, process, daemon, aws):
+        certify(daemon, aws)
+        one, messages = process.good(*ANYWHERE)
+        assert messages == "" and aws.requests == ["CreateSession"]
+        assert aws.sessions[one["AccessKeyId"]].arn.startswith(f"arn:aws:sts::{ACCOUNT}:assumed-role/orders/")
+        assert process.good(*ANYWHERE)[0] == one and aws.requests == ["CreateSession"]
+        named, _ = process.good(*ANYWHERE, "--session-name", "batch", "--duration", "15m")
+        assert aws.sessions[named["AccessKeyId"]].arn == f"arn:aws:sts::{ACCOUNT}:assumed-role/orders/batch"
+
+    def test_refuses_the_certificate_of_another_anchor(self, process, daemon, aws, tmp_path):
+        with StandIn(str(tmp_path / "other")) as other:
+            certify(daemon, other)
+        messages = process.bad(3, *ANYWHERE)
+        assert "Roles Anywhere refuses" in messages and "trust anchor" in messages
+
+    def test_of_another_role_is_refused_by_the_daemon(self, process, daemon, aws):
+        certify(daemon, aws)
+        assert "not_permitted" in process.bad(3, *(f"{word}s" if word == ROLE else word for word in ANYWHERE))
+        assert aws.requests == []
+
+    @pytest.mark.parametrize("fault", ["500", "half", "close"])
+    def test_what_passes_is_tried_again(self, process, daemon, aws, fault):
+        certify(daemon, aws)
+        aws.fault, aws.faults = fault, 2
+        process.good(*ANYWHERE)
+        assert aws.count("CreateSession") == 3
+
+    def test_twenty_minutes_off_is_made_up_for(self, process, daemon, aws):
+        certify(daemon, aws)
+        aws.clock = 1200
+        process.good(*ANYWHERE)
+        assert aws.count("CreateSession") == 2
 
 
 def test_what_makes_other_credentials_is_kept_apart(process, aws):
