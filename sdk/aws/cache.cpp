@@ -124,10 +124,10 @@ void Cache::write(const Credentials& credentials) {
     write_all(fd.get(), {text.data(), text.size()}, "write");
     if (::renameat(folder_.get(), temporary.c_str(), folder_.get(), file.c_str()) != 0)
       throw_errno(ErrorKind::internal, "rename");
-  } catch (const Error&) {
-    const int number = errno;
+  } catch (const Error& error) {
     ::unlinkat(folder_.get(), temporary.c_str(), 0);
-    warn("not cached: " + path_ + "/" + file + ": " + std::strerror(number));
+    warn("not cached: " + path_ + "/" + file + ": " +
+         std::strerror(static_cast<int>(error.native_code())));
   }
 }
 

@@ -51,7 +51,7 @@ class CachedSource final : public Source {
   bool fresh(const Credentials& credentials) const {
     const auto lifetime = credentials.expiration - credentials.obtained;
     return credentials.expiration - clock_.now() >
-           std::min<SystemTime::duration>(kEarly, lifetime / 3);
+           std::clamp<SystemTime::duration>(lifetime / 3, 0s, kEarly);
   }
   bool servable(const Credentials& credentials) const {
     return credentials.expiration - clock_.now() > kServable;

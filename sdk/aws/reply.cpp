@@ -12,6 +12,7 @@ namespace {
 constexpr std::size_t kMaxId = 128;
 constexpr std::size_t kMaxSecret = 256;
 constexpr std::size_t kMaxToken = 16 * 1024;
+constexpr std::size_t kMaxSession = 64 * 1024;  // it is parsed in locked memory, which is scarce
 constexpr std::size_t kMaxMessage = 1024;
 
 [[noreturn]] void malformed(const std::string& complaint) {
@@ -94,6 +95,7 @@ Credentials parse_sts(SecretText& body, const std::string& action, SystemTime no
 }
 
 Credentials parse_session(const SecretText& body, SystemTime now) {
+  if (body.size() > kMaxSession) malformed("it is larger than 64 KiB");
   json::object reply;
   try {
     reply = parse_secret_json_object({body.data(), body.size()});

@@ -1,6 +1,8 @@
 // `holdfast aws credential-process`: what an SDK's credential_process runs.
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "daemon/base/posix.h"
 #include "sdk/aws/credentials.h"
 #include "sdk/cli/aws_options.h"
@@ -10,6 +12,8 @@
 namespace holdfast::cli {
 namespace {
 
+using namespace std::chrono_literals;
+
 void print_credentials(const AwsOptions& options, const Context& context) {
   const aws::Request request = read_request(options, context);
   const Clock clock;
@@ -17,7 +21,8 @@ void print_credentials(const AwsOptions& options, const Context& context) {
   // Connected when it is first needed: what is cached needs no daemon.
   const auto ask = [&](const std::string& target, const json::object& body) {
     Client client = Client::application(context.socket);
-    client.be_patient(request.timeout);
+    client.be_patient(std::chrono::ceil<std::chrono::seconds>(
+        std::max<SteadyTime::duration>(deadline - clock.steady(), 0s)));
     return client.post(target, body).object();
   };
   const auto warn = [](const std::string& line) { note("holdfast: " + printable(line)); };

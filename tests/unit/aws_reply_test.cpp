@@ -116,6 +116,11 @@ TEST(AwsReply, TakesASessionOfRolesAnywhereAndNamesWhatIsMissing) {
     fault([&] { parse_session(text(whole.substr(0, size)), kNow); });
 }
 
+TEST(AwsReply, DoesNotReadASessionOfAnySize) {
+  const std::string huge = R"({"x":")" + std::string(1024 * 1024, 'x') + R"("})";
+  EXPECT_THAT(fault([&] { parse_session(text(huge), kNow); }).message, HasSubstr("64 KiB"));
+}
+
 HttpReply reply(long status, std::string_view body, std::string error_type = {}) {
   HttpReply out;
   out.status = status;
