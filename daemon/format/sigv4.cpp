@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "daemon/base/openssl.h"
 #include "daemon/format/uri.h"
 
 namespace holdfast::format {
@@ -12,7 +11,7 @@ std::vector<Parameter> Sigv4Request::presigning(const std::string& credential) c
                                     {"X-Amz-Credential", credential},
                                     {"X-Amz-Date", time_},
                                     {"X-Amz-Expires", std::to_string(expires_in_)},
-                                    {"X-Amz-SignedHeaders", signed_headers_}};
+                                    {"X-Amz-SignedHeaders", signed_.names}};
   if (!session_token_.empty()) parameters.push_back({"X-Amz-Security-Token", session_token_});
   return parameters;
 }
@@ -22,14 +21,9 @@ Sigv4Bytes Sigv4Request::bytes(const std::string& access_key_id) const {
   std::vector<Parameter> query = query_;
   if (presigned_)
     for (Parameter& parameter : presigning(bytes.credential)) query.push_back(std::move(parameter));
-  bytes.canonical_request.append(method_).append("\n").append(path_).append("\n");
-  bytes.canonical_request.append(canonical_query(query)).append("\n");
-  bytes.canonical_request.append(header_block_).append("\n");
-  bytes.canonical_request.append(signed_headers_).append("\n").append(payload_hash_);
-
-  bytes.string_to_sign.append(kSigv4Algorithm).append("\n").append(time_).append("\n");
-  bytes.string_to_sign.append(bytes.scope).append("\n");
-  bytes.string_to_sign.append(sha256_hex(bytes.canonical_request));
+  bytes.canonical_request =
+      canonical_request(method_, path_, canonical_query(query), signed_, payload_hash_);
+  bytes.string_to_sign = string_to_sign(kSigv4Algorithm, time_, bytes.scope, bytes.canonical_request);
   return bytes;
 }
 
@@ -50,17 +44,14 @@ json::object Sigv4Request::reply(const Sigv4Bytes& bytes, const std::string& sig
     }
     url.append("X-Amz-Signature=").append(signature_hex);
   } else {
-    std::string authorization(kSigv4Algorithm);
-    authorization.append(" Credential=").append(bytes.credential);
-    authorization.append(", SignedHeaders=").append(signed_headers_);
-    authorization.append(", Signature=").append(signature_hex);
-    headers.push_back(json::array{"Authorization", authorization});
+    headers.push_back(json::array{"Authorization", authorization(kSigv4Algorithm, bytes.credential,
+                                                                 signed_.names, signature_hex)});
     for (const Header& header : added_) headers.push_back(json::array{header.name, header.value});
   }
   json::object reply{{"headers", std::move(headers)},
                      {"url", url},
                      {"signature", signature_hex},
-                     {"signed_headers", signed_headers_}};
+                     {"signed_headers", signed_.names}};
   if (explain_) {
     reply["canonical_request"] = bytes.canonical_request;
     reply["string_to_sign"] = bytes.string_to_sign;

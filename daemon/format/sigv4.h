@@ -37,7 +37,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/facts.h"
 #include "daemon/base/json.h"
-#include "daemon/format/sigv4_headers.h"
+#include "daemon/format/sigv4_canonical.h"
 #include "daemon/format/sigv4_query.h"
 #include "daemon/format/sigv4_scope.h"
 
@@ -85,8 +85,7 @@ class Sigv4Request {
   std::vector<Parameter> query_;  // the caller's
   std::vector<Header> added_;  // what header mode adds beside Authorization, as the reply spells it
   std::string session_token_;
-  std::string header_block_;    // "host:…\n…\n"
-  std::string signed_headers_;  // "host;range"
+  HeaderBlock signed_;
   std::string payload_hash_;
 };
 

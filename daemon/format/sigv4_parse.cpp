@@ -6,6 +6,7 @@
 #include "daemon/format/sigv4_bucket.h"
 #include "daemon/format/sigv4_path.h"
 #include "daemon/format/sigv4_payload.h"
+#include "daemon/format/sigv4_scope.h"
 #include "daemon/format/uri.h"
 
 namespace holdfast::format {
@@ -138,11 +139,7 @@ Sigv4Request Sigv4Request::parse(const json::object& body, SystemTime now) {
     if (with_sha && !sha_given) request.added_.push_back({"X-Amz-Content-Sha256", payload.hash});
   }
   for (const Header& header : request.added_) headers.push_back({lower(header.name), header.value});
-  for (const Header& header : canonical_headers(std::move(headers))) {
-    request.header_block_.append(header.name).append(":").append(header.value).append("\n");
-    if (!request.signed_headers_.empty()) request.signed_headers_.push_back(';');
-    request.signed_headers_.append(header.name);
-  }
+  request.signed_ = header_block(std::move(headers));
   return request;
 }
 

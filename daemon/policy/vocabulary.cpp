@@ -16,21 +16,26 @@ bool is_ascii(std::string_view text) {
 }  // namespace
 
 std::optional<FactKind> fact_kind(std::string_view name) {
-  using enum Protocol;
-  for (const std::string_view plain : {"service", "region", "method", "bucket", "payload", "mode"})
+  for (const std::string_view plain : {"method", "bucket", "payload", "mode"})
     if (name == plain) return FactKind{};
+  for (const std::string_view shared : {"service", "region"})
+    if (name == shared) return FactKind{.protocols = kSigv4 | kSession};
   if (name == "path" || name == "path_prefix") return FactKind{.pattern = PatternKind::path};
-  if (name == "host") return FactKind{.pattern = PatternKind::host};
-  if (name == "action") return FactKind{.optional = true};
-  if (name == "algorithm") return FactKind{.protocol = any};
-  if (name == "audience") return FactKind{.pattern = PatternKind::uri, .protocol = token};
-  if (name == "issuer")
-    return FactKind{.pattern = PatternKind::uri, .protocol = token, .optional = true};
-  if (name == "subject") return FactKind{.protocol = token, .optional = true};
-  if (name == "ttl") return FactKind{.form = FactForm::number, .protocol = token};
   if (name == "content_length_max") return FactKind{.form = FactForm::number};
+  if (name == "host") return FactKind{.pattern = PatternKind::host, .protocols = kSigv4 | kSession};
+  if (name == "action") return FactKind{.protocols = kSigv4 | kSession, .optional = true};
+  for (const std::string_view arn : {"role", "profile", "trust_anchor"})
+    if (name == arn) return FactKind{.pattern = PatternKind::uri, .protocols = kSession};
+  if (name == "session_name") return FactKind{.protocols = kSession, .optional = true};
+  if (name == "duration") return FactKind{.form = FactForm::number, .protocols = kSession};
+  if (name == "algorithm") return FactKind{.protocols = kToken | kDigest};
+  if (name == "audience") return FactKind{.pattern = PatternKind::uri, .protocols = kToken};
+  if (name == "issuer")
+    return FactKind{.pattern = PatternKind::uri, .protocols = kToken, .optional = true};
+  if (name == "subject") return FactKind{.protocols = kToken, .optional = true};
+  if (name == "ttl") return FactKind{.form = FactForm::number, .protocols = kToken};
   if (name == "expires_in") return FactKind{.form = FactForm::number, .optional = true};
-  if (name == "typ") return FactKind{.closed = true, .protocol = token, .optional = true};
+  if (name == "typ") return FactKind{.closed = true, .protocols = kToken, .optional = true};
   if (name == "signing_options" || name == "encoded_path")
     return FactKind{.form = FactForm::permission, .closed = true, .optional = true};
   // S3 then reads from a place that neither path nor bucket shows: its value is a path itself.
@@ -40,7 +45,7 @@ std::optional<FactKind> fact_kind(std::string_view name) {
     if (name.starts_with(prefix) && (name.size() > prefix.size() || prefix == "query.")) {
       const bool claim = prefix == "claim.";
       return FactKind{.closed = claim || prefix == "starts_with.",
-                      .protocol = claim ? token : sigv4,
+                      .protocols = claim ? kToken : kSigv4,
                       .optional = true};
     }
   return std::nullopt;
@@ -49,14 +54,14 @@ std::optional<FactKind> fact_kind(std::string_view name) {
 bool is_surely_absent(std::string_view name, const Facts& facts, bool has_ttl) {
   const FactKind kind = fact_kind(name).value_or(FactKind{});
   if (kind.optional) return true;
-  std::optional<Protocol> asked;
-  if (has_ttl) asked = Protocol::token;
+  constexpr Protocols kAll = kSigv4 | kSession | kToken | kDigest;
+  Protocols asked = has_ttl ? kToken : kAll;
   for (const Fact& fact : facts.all())
-    if (const auto of = fact_kind(fact.name); of && (!asked || of->protocol != Protocol::any))
-      asked = of->protocol;
-  if (!asked) return false;
-  if (kind.protocol == Protocol::any) return *asked == Protocol::sigv4;
-  if (kind.protocol != *asked) return true;
+    if (const auto of = fact_kind(fact.name)) asked &= of->protocols;
+  if (asked == kAll) return false;
+  // A token has more than an algorithm.
+  if (asked == (kToken | kDigest)) asked = kDigest;
+  if ((kind.protocols & asked) == 0) return true;
   const std::string* mode = facts.find("mode");
   const bool is_post = mode != nullptr && *mode == kPostMode;
   if (name == "path_prefix") return !is_post || facts.find("path") != nullptr;
@@ -99,8 +104,8 @@ std::string fact_name(std::string_view text) {
 std::string_view fact_names() {
   return "service, region, method, host, path, path_prefix, bucket, query.NAME, header.NAME, "
          "field.NAME, starts_with.NAME, content_length_max, action, payload, mode, expires_in, "
-         "signing_options, encoded_path, algorithm, audience, issuer, subject, typ, ttl, "
-         "claim.NAME";
+         "signing_options, encoded_path, role, profile, trust_anchor, session_name, duration, "
+         "algorithm, audience, issuer, subject, typ, ttl, claim.NAME";
 }
 
 }  // namespace holdfast::policy

@@ -16,8 +16,9 @@ enum class FactForm : std::uint8_t {
   permission,  // true: the fact may be there
 };
 
-// Whose requests have it.
-enum class Protocol : std::uint8_t { sigv4, token, any };
+// Whose requests have it: one of these, or several.
+using Protocols = std::uint8_t;
+inline constexpr Protocols kSigv4 = 1, kSession = 2, kToken = 4, kDigest = 8;
 
 struct FactKind {
   FactForm form = FactForm::patterns;
@@ -25,8 +26,8 @@ struct FactKind {
   // Refused unless the grant names it. (action = "unknown" and mode = "post" are closed too, by
   // their values.)
   bool closed = false;
-  Protocol protocol = Protocol::sigv4;
-  // Not every request of the protocol has it, and one that doesn't surely has none.
+  Protocols protocols = kSigv4;
+  // Not every request of its protocols has it, and one that doesn't surely has none.
   bool optional = false;
 };
 

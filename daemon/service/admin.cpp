@@ -132,6 +132,20 @@ class Admin final : public socket::Session {
         co_await keys_.change_version(parameters[0], parameters[1], parameters[2]));
   }
 
+  awaitable<Response> request_certificate(const Request& request, const Parameters& parameters) {
+    json::object made =
+        co_await keys_.request_certificate(account(), parameters[0], request.body_text());
+    done_ = "version " + json::serialize(made.at("version"));
+    co_return json_response(made);
+  }
+
+  awaitable<Response> attach_certificate(const Request& request, const Parameters& parameters) {
+    KeyAdmin::Attached attached =
+        co_await keys_.attach_certificate(parameters[0], request.body_text());
+    done_ = std::move(attached.what);
+    co_return json_response(attached.document);
+  }
+
   awaitable<Response> disable_key(const Request& request, const Parameters& parameters) {
     require_empty(request);
     co_return json_response(co_await keys_.set_disabled(parameters[0], true));
@@ -200,7 +214,7 @@ class Admin final : public socket::Session {
 
   std::uint64_t account() const { return peer_.caller().account; }
 
-  static const Route<Entry> kRoutes[20];
+  static const Route<Entry> kRoutes[22];
 
   Service& service_;
   KeyAdmin keys_;
@@ -209,7 +223,7 @@ class Admin final : public socket::Session {
   identity::Peer peer_;
 };
 
-const Route<Admin::Entry> Admin::kRoutes[20] = {
+const Route<Admin::Entry> Admin::kRoutes[22] = {
     {"GET", "/v1/version", {"version", &Admin::version}},
     {"GET", "/v1/health", {"health", &Admin::health}},
     {"GET", "/v1/keys", {"key.list", &Admin::list_keys}},
@@ -220,6 +234,8 @@ const Route<Admin::Entry> Admin::kRoutes[20] = {
     {"DELETE", "/v1/keys/{}", {"key.delete", &Admin::delete_key}},
     {"POST", "/v1/keys/{}/versions", {"key.add_version", &Admin::add_version}},
     {"POST", "/v1/keys/{}/versions/{}/{}", {"key.change_version", &Admin::change_version}},
+    {"POST", "/v1/keys/{}/csr", {"key.csr", &Admin::request_certificate}},
+    {"POST", "/v1/keys/{}/certificate", {"key.certificate", &Admin::attach_certificate}},
     {"POST", "/v1/keys/{}/disable", {"key.disable", &Admin::disable_key}},
     {"POST", "/v1/keys/{}/enable", {"key.enable", &Admin::enable_key}},
     {"GET", "/v1/jwks", {"jwks", &Admin::jwks}},

@@ -3,6 +3,7 @@
 #include "daemon/base/error.h"
 #include "daemon/key/check_value.h"
 #include "daemon/key/verify.h"
+#include "daemon/service/device_signature.h"
 
 namespace holdfast {
 namespace {
@@ -21,24 +22,6 @@ awaitable<Secret> derive(Service& service, std::uint64_t account,
                 "the device answers with another key than was imported; see docs/recovery.md");
   service.lost.remove(key.name, version.number);
   co_return co_await device.mac(account, version.object, derivation);
-}
-
-// The device's signature, verified with the public key before anything is made of it, as far as the device's
-// `verify` demands.
-awaitable<Bytes> verified_signature(Service& service, std::uint64_t account, Algorithm algorithm,
-                                    const Bytes& digest, const Key& key,
-                                    const KeyVersion& version) {
-  Bytes signature =
-      co_await service.device(key.device).sign(account, version.object, algorithm, digest);
-  if (service.verification.is_due(key.device, algorithm, version.public_key) &&
-      !service.verifier.verifies(version.public_key, algorithm, digest, signature)) {
-    service.verification.failed(key.device);
-    throw Error(
-        ErrorKind::device_unavailable,
-        "the device gave a signature that its own public key refuses; nothing was released");
-  }
-  service.lost.remove(key.name, version.number);
-  co_return signature;
 }
 
 // A request or a POST policy: whatever a SigV4 signing key signs.
@@ -61,6 +44,32 @@ awaitable<Signed> sign_sigv4(Service& service, std::uint64_t account, const Requ
   const std::string hex = to_hex(signature.view());
   co_return Signed{
       request.reply(bytes, hex), sha256(bytes.string_to_sign), sha256(signature.view()), {}};
+}
+
+// Of a key with a certificate that is valid now.
+format::CertificateHolder holder_of(Service& service, const Key& key, const KeyVersion& version) {
+  if (!version.certificate)
+    throw Error(ErrorKind::conflict,
+                "the key's active version has no certificate yet: an administrator attaches one");
+  demand_valid(*version.certificate, service.clock.now());
+  format::CertificateHolder holder{algorithms_of(key.type).front(), version.certificate->serial,
+                                   version.certificate->chain};
+  // Who trusts a root has it.
+  if (version.certificate->ends_in_root && holder.chain.size() > 1) holder.chain.pop_back();
+  return holder;
+}
+
+awaitable<Signed> sign_roles_anywhere(Service& service, std::uint64_t account,
+                                      const format::RolesAnywhereRequest& request, const Key& key,
+                                      const KeyVersion& version) {
+  const format::CertificateHolder holder = holder_of(service, key, version);
+  const format::RolesAnywhereBytes bytes = request.bytes(holder);
+  const Bytes input = to_be_signed(holder.algorithm, bytes.string_to_sign);
+  Bytes signature =
+      co_await verified_signature(service, account, holder.algorithm, input, key, version);
+  if (holder.algorithm == Algorithm::es256) signature = ecdsa_raw_to_der(signature);
+  co_return Signed{
+      request.reply(bytes, signature), sha256(bytes.string_to_sign), sha256(signature), {}};
 }
 
 // 128 random bits can't come twice (RFC 7519 §4.1.7), before a restart or after it.
@@ -97,6 +106,8 @@ std::string_view name_of(Operation operation) noexcept {
       return "sign.sigv4";
     case Operation::sign_s3_post:
       return "sign.s3-post";
+    case Operation::sign_roles_anywhere:
+      return "sign.roles-anywhere";
     case Operation::mint_jwt:
       return "token.jwt";
     case Operation::sign_digest:
@@ -110,6 +121,8 @@ KeyUse use_of(Operation operation) noexcept {
     case Operation::sign_sigv4:
     case Operation::sign_s3_post:
       return KeyUse::sigv4;
+    case Operation::sign_roles_anywhere:
+      return KeyUse::roles_anywhere;
     case Operation::mint_jwt:
       return KeyUse::jwt;
     case Operation::sign_digest:
@@ -127,6 +140,8 @@ Intent read_intent(Operation operation, std::string_view body, SystemTime now) {
       return format::Sigv4Request::parse(object, now);
     case Operation::sign_s3_post:
       return format::S3PostRequest::parse(object, now);
+    case Operation::sign_roles_anywhere:
+      return format::RolesAnywhereRequest::parse(object, now);
     case Operation::mint_jwt:
       return format::JwtRequest::parse(object);
     case Operation::sign_digest:
@@ -146,8 +161,10 @@ Facts take_facts(Intent& intent) {
 
 std::chrono::seconds skew_of(const Intent& intent) {
   if (const auto* sigv4 = std::get_if<format::Sigv4Request>(&intent)) return sigv4->skew();
-  const auto* post = std::get_if<format::S3PostRequest>(&intent);
-  return post == nullptr ? std::chrono::seconds{0} : post->skew();
+  if (const auto* post = std::get_if<format::S3PostRequest>(&intent)) return post->skew();
+  if (const auto* session = std::get_if<format::RolesAnywhereRequest>(&intent))
+    return session->skew();
+  return std::chrono::seconds{0};
 }
 
 std::optional<std::chrono::seconds> ttl_of(const Intent& intent) {
@@ -165,6 +182,8 @@ awaitable<Signed> sign(Service& service, std::uint64_t account, const Intent& in
     return sign_sigv4(service, account, *sigv4, key, version);
   if (const auto* post = std::get_if<format::S3PostRequest>(&intent))
     return sign_sigv4(service, account, *post, key, version);
+  if (const auto* session = std::get_if<format::RolesAnywhereRequest>(&intent))
+    return sign_roles_anywhere(service, account, *session, key, version);
   if (const auto* jwt = std::get_if<format::JwtRequest>(&intent))
     return mint_jwt(service, account, *jwt, key, version, forced);
   return sign_digest(service, account, std::get<format::DigestRequest>(intent), key, version);
