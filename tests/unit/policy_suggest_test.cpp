@@ -276,6 +276,10 @@ TEST(Suggest, AlwaysLoadsAndAllowsTheRequestItIsMadeFrom) {
                                           "starts_with.acl",
                                           "signing_options",
                                           "encoded_path",
+                                          "role",
+                                          "trust_anchor",
+                                          "session_name",
+                                          "duration",
                                           "algorithm",
                                           "audience",
                                           "issuer",
@@ -329,7 +333,7 @@ TEST(Suggest, AlwaysLoadsAndAllowsTheRequestItIsMadeFrom) {
       const std::string& name = names[random() % names.size()];
       if (name == "content_length_max")
         request.facts.add(name, std::to_string(random() % 5'368'709'121));
-      else if (name == "expires_in")
+      else if (name == "expires_in" || name == "duration")
         request.facts.add(name, std::to_string(1 + random() % 604800));
       else if (name == "signing_options" || name == "encoded_path")
         request.facts.add(name, "true");
