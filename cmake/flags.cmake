@@ -13,11 +13,15 @@ endif()
 
 if(HOLDFAST_COVERAGE)
   # The processes confine themselves, and still have to write what they counted below this folder.
-  target_compile_options(holdfast_flags INTERFACE --coverage -fprofile-update=prefer-atomic -O1)
-  target_link_options(holdfast_flags INTERFACE --coverage)
   target_compile_definitions(holdfast_flags INTERFACE HOLDFAST_COVERAGE="${CMAKE_BINARY_DIR}")
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(holdfast_flags INTERFACE --coverage -fprofile-update=prefer-atomic -O1)
+    target_link_options(holdfast_flags INTERFACE --coverage)
     target_compile_options(holdfast_flags INTERFACE -Wno-maybe-uninitialized)  # false alarms in Asio
+  else()
+    # clang counts what the source says, not what the compiler made of it: no branch of an exception is among them.
+    target_compile_options(holdfast_flags INTERFACE -fprofile-instr-generate -fcoverage-mapping -O1)
+    target_link_options(holdfast_flags INTERFACE -fprofile-instr-generate)
   endif()
 elseif(HOLDFAST_SANITIZE)
   target_compile_options(holdfast_flags INTERFACE

@@ -59,7 +59,7 @@ node_modules_of() {
   (cd "$2" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) || { rm -rf "$2"; fail "npm ci failed: its message is above; it needs the npm registry, or a cache of it"; }
 }
 
-# build PRESET [JOBS]: configures and builds it, with all cores unless told; sets $build to its folder.
+# build PRESET [JOBS [TARGET]]: configures and builds it, with all cores and everything unless told; sets $build to its folder.
 build() {
   local jobs=${2:-$(nproc)}
   build=$source/build
@@ -68,5 +68,5 @@ build() {
   (cd "$source" && cmake --preset "$1" >"${TMPDIR:-/tmp}/holdfast-configure.$$" 2>&1) ||
     { cat "${TMPDIR:-/tmp}/holdfast-configure.$$" >&2; rm -f "${TMPDIR:-/tmp}/holdfast-configure.$$"; fail "CMake could not configure: what it misses is named above"; }
   rm -f "${TMPDIR:-/tmp}/holdfast-configure.$$"
-  cmake --build "$build" --parallel "$jobs" || fail "the build failed: the first error is above"
+  cmake --build "$build" --parallel "$jobs" ${3:+--target "$3"} || fail "the build failed: the first error is above"
 }

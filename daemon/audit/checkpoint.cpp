@@ -18,6 +18,13 @@ namespace {
 constexpr std::string_view kDash = "\xe2\x80\x94 ";  // U+2014, space
 constexpr std::size_t kMostSignatures = 16;
 
+// C2SP signed-note, "Format".
+bool is_note_text(std::string_view note) {
+  return is_utf8(note) && std::ranges::all_of(note, [](char c) {
+           return static_cast<unsigned char>(c) >= 0x20 || c == '\n';
+         });
+}
+
 // Takes the next line off; nullopt where there is none, or an empty one.
 std::optional<std::string_view> take_line(std::string_view& text) {
   const std::size_t end = text.find('\n');
@@ -105,13 +112,17 @@ std::string signature_line(std::string_view name, ByteView spki, ByteView signat
 
 bool SignedCheckpoint::is_signed_by(ByteView spki) const {
   const KeyId id = key_id(spki);
-  return std::ranges::any_of(signatures, [&](const NoteSignature& one) {
-    return one.name == checkpoint.origin && one.key_id == id && verifies(spki, text, one.signature);
-  });
+  bool found = false;
+  for (const NoteSignature& one : signatures) {
+    if (one.name != checkpoint.origin || one.key_id != id) continue;
+    if (!verifies(spki, text, one.signature)) return false;
+    found = true;
+  }
+  return found;
 }
 
 std::optional<SignedCheckpoint> parse_checkpoint(std::string_view note) {
-  if (note.size() > kMostNoteBytes) return std::nullopt;
+  if (note.size() > kMostNoteBytes || !is_note_text(note)) return std::nullopt;
   const std::size_t gap = note.find("\n\n");
   if (gap == std::string_view::npos) return std::nullopt;
   const std::string_view text = note.substr(0, gap + 1);
@@ -141,6 +152,17 @@ std::optional<SignedCheckpoint> read_signed(const std::string& folder) {
     throw Error(ErrorKind::audit_unavailable,
                 folder + "/checkpoint is damaged: move that file away, keep it, and restart");
   return parsed;
+}
+
+std::optional<SignedCheckpoint> read_signed(const std::string& folder, std::uint64_t size) {
+  try {
+    auto parsed = parse_checkpoint(read_file(folder + "/" + checkpoint_path(size), kMostNoteBytes));
+    return parsed && parsed->checkpoint.state.size == size ? std::move(parsed) : std::nullopt;
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::not_found || error.kind() == ErrorKind::too_large)
+      return std::nullopt;
+    throw Error(ErrorKind::audit_unavailable, error.detail(), error.where(), error.native_code());
+  }
 }
 
 std::string checkpoint_path(std::uint64_t size) {

@@ -55,7 +55,7 @@ struct SignedCheckpoint {
   std::string text;  // what is signed
   std::vector<NoteSignature> signatures;
 
-  // By the log's own key: its name is the origin.
+  // By the log's own key: its name is the origin. Not where another line in that key's name fails.
   bool is_signed_by(ByteView spki) const;
 };
 
@@ -66,6 +66,9 @@ std::optional<SignedCheckpoint> parse_checkpoint(std::string_view note);
 // The stored one, signatures unchecked; nullopt if there is none. Throws Error{audit_unavailable} if it can't be read or
 // is none.
 std::optional<SignedCheckpoint> read_signed(const std::string& folder);
+
+// One of those beside it; nullopt also for what is none of this size.
+std::optional<SignedCheckpoint> read_signed(const std::string& folder, std::uint64_t size);
 
 std::string checkpoint_path(std::uint64_t size);  // in the folder: checkpoints/000000001234
 std::vector<std::uint64_t> list_checkpoints(const std::string& folder);  // their sizes, ascending

@@ -16,8 +16,13 @@ constexpr unsigned kMode = 0644;  // to be served
 
 class Export {
  public:
-  Export(const std::string& folder, std::uint64_t size, fs::path target)
-      : folder_(folder), tree_(folder), size_(size), target_(std::move(target)) {}
+  // `earlier`: of how many records the target has an export.
+  Export(const std::string& folder, std::uint64_t size, fs::path target, std::uint64_t earlier)
+      : folder_(folder),
+        tree_(folder, size),
+        size_(size),
+        target_(std::move(target)),
+        earlier_(earlier) {}
 
   void run() {
     for (unsigned level = 0; level < 8 && size_ >> (8 * level) != 0; ++level) write_level(level);
@@ -25,10 +30,11 @@ class Export {
   }
 
  private:
-  // Where the tile or bundle goes that has `width` of 256; empty if a full one is there already.
-  fs::path place(const std::string& path, std::uint64_t width) const {
+  // Where the tile or bundle goes that has `width` of 256 and ends with the record before `end`; empty if the earlier
+  // export has it.
+  fs::path place(const std::string& path, std::uint64_t width, std::uint64_t end) const {
     const fs::path full = target_ / path;
-    if (fs::exists(full)) return {};
+    if (width == kTileWidth && end <= earlier_ && fs::exists(full)) return {};
     return width == kTileWidth ? full : fs::path(full.string() + ".p") / std::to_string(width);
   }
 
@@ -41,7 +47,8 @@ class Export {
     const std::uint64_t hashes = size_ >> (8 * level);
     for (std::uint64_t index = 0; index * kTileWidth < hashes; ++index) {
       const std::uint64_t width = std::min<std::uint64_t>(kTileWidth, hashes - index * kTileWidth);
-      const fs::path path = place(Tile::path(level, index), width);
+      const fs::path path =
+          place(Tile::path(level, index), width, (index * kTileWidth + width) << 8 * level);
       if (path.empty()) continue;
       std::string tile;
       for (std::uint64_t at = 0; at < width; ++at)
@@ -56,7 +63,7 @@ class Export {
     const std::uint64_t width = std::min<std::uint64_t>(kTileWidth, size_ - begin);
     std::string path = Tile::path(0, bundle);
     const fs::path where =
-        place(path.replace(0, std::string("tile/0").size(), "tile/entries"), width);
+        place(path.replace(0, std::string("tile/0").size(), "tile/entries"), width, begin + width);
     if (where.empty()) return;
     std::string text;
     for (std::uint64_t at = 0; at < width; ++at) {
@@ -87,9 +94,29 @@ class Export {
   StoredTree tree_;
   const std::uint64_t size_;
   const fs::path target_;
+  const std::uint64_t earlier_;
   std::optional<LineReader> reader_;
   std::uint64_t segment_ = 0, next_ = 0;
 };
+
+// Of how many records the target has an export already; none where its checkpoint, which comes last, is missing.
+// Tiles of another log among ours would be neither's.
+std::uint64_t exported(const std::string& folder, const LogState& state,
+                       const std::string& target) {
+  std::string note;
+  try {
+    note = read_file(target + "/checkpoint", kMostNoteBytes);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::not_found) throw;
+    return 0;
+  }
+  if (const auto parsed = parse_checkpoint(note)) {
+    const LogState& earlier = parsed->checkpoint.state;
+    if (earlier.size <= state.size && has(folder, earlier)) return earlier.size;
+  }
+  throw Error(ErrorKind::conflict,
+              target + " has the export of another log, or of more records: name an empty folder");
+}
 
 }  // namespace
 
@@ -97,10 +124,10 @@ void export_log(const std::string& folder, const std::string& note, const std::s
   const auto checkpoint = parse_checkpoint(note);
   if (!checkpoint) throw Error(ErrorKind::audit_unavailable, "the checkpoint is damaged");
   const LogState& state = checkpoint->checkpoint.state;
-  if (to_base64(StoredTree(folder).root(state.size)) != state.root)
+  if (!has(folder, state))
     throw Error(ErrorKind::audit_unavailable,
                 "the files do not give the checkpoint's root: run `holdfast audit verify`");
-  Export(folder, state.size, target).run();
+  Export(folder, state.size, target, exported(folder, state, target)).run();
   replace_file(target + "/checkpoint", note, kMode);
 }
 

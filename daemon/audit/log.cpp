@@ -61,10 +61,9 @@ class DiskLog final : public Log {
     const LogState last = last_head();
     for (const char* path : {"leaves", "details", "tile", "checkpoints"}) disk_.make_folder(path);
     if (tail != nullptr) rewrite(disk_, *tail);
-    tree_ = recover(disk_, last);
+    tree_ = recover(disk_, last, [&](const Tree& tree) { require_checkpoints(tree.size()); });
     synced_ = tree_.size();
     if (tail != nullptr) require_whole(*tail);
-    require_checkpoint();
     headed_ = last.size;
     // What came after the head the process before may have left in the kernel's memory alone.
     for (std::uint64_t first = last.size / kSegmentLeaves * kSegmentLeaves;
@@ -153,14 +152,17 @@ class DiskLog final : public Log {
   }
 
   // A log that lost what a signed checkpoint says goes on under no circumstances: two that contradict each other
-  // would be signed.
-  void require_checkpoint() {
-    const auto stored = read_signed(disk_.folder());
+  // would be signed. A backup that was unpacked over it leaves the newer ones beside its own.
+  void require_checkpoints(std::uint64_t records) {
+    require(read_signed(disk_.folder()), records);
+    if (const auto sizes = list_checkpoints(disk_.folder()); !sizes.empty())
+      require(read_signed(disk_.folder(), sizes.back()), records);
+  }
+
+  void require(const std::optional<SignedCheckpoint>& stored, std::uint64_t records) {
     if (!stored) return;
     const LogState& said = stored->checkpoint.state;
-    if (said.size <= tree_.size() &&
-        to_base64(StoredTree(disk_.folder()).root(said.size)) == said.root)
-      return;
+    if (said.size <= records && has(disk_.folder(), said)) return;
     throw Error(ErrorKind::audit_unavailable,
                 "the audit log in " + disk_.folder() + " is damaged: its first " +
                     std::to_string(said.size) +

@@ -44,6 +44,8 @@ Sha256 StoredTree::subtree(unsigned level, std::uint64_t index) {
 }
 
 std::optional<Sha256> StoredTree::from_tile(unsigned level, std::uint64_t index) {
+  const std::uint64_t full_tiles = (size_ >> 8 * level) / kTileWidth;
+  if (index / kTileWidth >= full_tiles) return std::nullopt;
   const std::string path = Tile::path(level, index / kTileWidth);
   if (path != tile_path_) {
     tile_path_ = path;
@@ -76,9 +78,9 @@ Sha256 StoredTree::from_leaf(std::uint64_t index) {
   return leaves_[index - first];
 }
 
-std::vector<Sha256> StoredTree::inclusion(std::uint64_t index, std::uint64_t size) {
+std::vector<Sha256> StoredTree::inclusion(std::uint64_t index) {
   std::vector<Sha256> proof;
-  std::uint64_t begin = 0, end = size;
+  std::uint64_t begin = 0, end = size_;
   while (end - begin > 1) {
     const std::uint64_t middle = begin + split_of(end - begin);
     proof.push_back(index < middle ? hash_of(middle, end) : hash_of(begin, middle));
@@ -86,6 +88,10 @@ std::vector<Sha256> StoredTree::inclusion(std::uint64_t index, std::uint64_t siz
   }
   std::ranges::reverse(proof);
   return proof;
+}
+
+bool has(const std::string& folder, const LogState& state) {
+  return to_base64(StoredTree(folder, state.size).root()) == state.root;
 }
 
 bool is_included(const Sha256& leaf, std::uint64_t index, std::uint64_t size,
@@ -113,8 +119,8 @@ Proof prove(const std::string& folder, std::uint64_t seq, const std::string& not
   if (seq >= state.size)
     throw Error(ErrorKind::not_found, "the checkpoint covers " + std::to_string(state.size) +
                                           " records, not yet number " + std::to_string(seq));
-  StoredTree tree(folder);
-  Proof proof{seq, leaf_of(folder, seq), tree.inclusion(seq, state.size), *checkpoint, note};
+  StoredTree tree(folder, state.size);
+  Proof proof{seq, leaf_of(folder, seq), tree.inclusion(seq), *checkpoint, note};
   const auto root = from_base64(state.root);
   Sha256 expected;
   std::ranges::copy(*root, expected.begin());

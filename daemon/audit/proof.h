@@ -1,4 +1,4 @@
-// Proofs from the stored tree (RFC 6962 §2.1): what its tiles and last records give, of any size up to the log's.
+// Proofs from the stored tree (RFC 6962 §2.1): what its tiles and last records give, at any size up to the log's.
 #pragma once
 
 #include <cstdint>
@@ -12,15 +12,16 @@
 
 namespace holdfast::audit {
 
-// Reads what it needs, as it is: a changed tile gives another root. Throws Error{audit_unavailable} where a file that
-// the size needs is missing.
+// The first `size` records. Reads what it needs, as it is: a changed tile gives another root. A tile that ends behind
+// them is not read: a power cut may have left it of records that it took. Throws Error{audit_unavailable} where a file
+// that the size needs is missing.
 class StoredTree {
  public:
-  explicit StoredTree(std::string folder) : folder_(std::move(folder)) {}
+  StoredTree(std::string folder, std::uint64_t size) : folder_(std::move(folder)), size_(size) {}
 
-  Sha256 root(std::uint64_t size) { return hash_of(0, size); }
+  Sha256 root() { return hash_of(0, size_); }
   // RFC 6962 §2.1.1, index < size.
-  std::vector<Sha256> inclusion(std::uint64_t index, std::uint64_t size);
+  std::vector<Sha256> inclusion(std::uint64_t index);
   // The hash of the 2^level leaves from index·2^level on.
   Sha256 subtree(unsigned level, std::uint64_t index);
 
@@ -29,11 +30,15 @@ class StoredTree {
   std::optional<Sha256> from_tile(unsigned level, std::uint64_t index);
   Sha256 from_leaf(std::uint64_t index);
 
-  std::string folder_;
+  const std::string folder_;
+  const std::uint64_t size_;
   std::string tile_path_, tile_;        // the last one read
   std::uint64_t segment_ = UINT64_MAX;  // whose leaves these are
   std::vector<Sha256> leaves_;
 };
+
+// Do the files give this root of so many first records? Throws as StoredTree does.
+bool has(const std::string& folder, const LogState& state);
 
 // RFC 9162 §2.1.3.2.
 bool is_included(const Sha256& leaf, std::uint64_t index, std::uint64_t size,

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <functional>
 #include <vector>
 
 #include "daemon/audit/lines.h"
@@ -30,7 +29,7 @@ class Recovery {
  public:
   Recovery(Disk& disk, const LogState& head) : disk_(disk), head_(head) {}
 
-  Tree run() {
+  Tree run(const std::function<void(const Tree&)>& accept) {
     const auto segments = list_segments(disk_.folder(), "leaves");
     for (std::size_t i = 0; i < segments.size(); ++i)
       if (segments[i] != i * kSegmentLeaves)
@@ -43,6 +42,7 @@ class Recovery {
     if (tree_.size() < head_.size)
       refuse(disk_, "it was cut: it has " + std::to_string(tree_.size()) +
                         " records, and its head says " + std::to_string(head_.size));
+    accept(tree_);
     // Only now: a log that is refused stays as it was found.
     for (const auto& mend : mends_) mend();
     return std::move(tree_);
@@ -190,8 +190,8 @@ class Recovery {
 
 }  // namespace
 
-Tree recover(Disk& disk, const LogState& head) {
-  return Recovery(disk, head).run();
+Tree recover(Disk& disk, const LogState& head, const std::function<void(const Tree&)>& accept) {
+  return Recovery(disk, head).run(accept);
 }
 
 void rewrite(Disk& disk, const Tail& tail) {

@@ -2,14 +2,17 @@
 // and refuse what a crash can't explain.
 #pragma once
 
+#include <functional>
+
 #include "daemon/audit/disk.h"
 #include "daemon/audit/log.h"
 
 namespace holdfast::audit {
 
 // Returns the tree as the files give it, never smaller than the head's and equal to it where
-// they overlap. Throws Error{audit_unavailable} that names the file, the line and what to do.
-Tree recover(Disk& disk, const LogState& head);
+// they overlap. Throws Error{audit_unavailable} that names the file, the line and what to do. So may `accept`, which
+// sees the tree before anything is changed.
+Tree recover(Disk& disk, const LogState& head, const std::function<void(const Tree&)>& accept);
 
 // Writes the segment of `tail` anew, to new files: what was durable before it, then the tail. Throws
 // Error{audit_unavailable}, SyncFailed; the former files are there until the new ones are whole.

@@ -2,13 +2,13 @@
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
 #include <deque>
 #include <exception>
 #include <optional>
 
+#include "daemon/audit/resume.h"
 #include "daemon/audit/worker.h"
 #include "daemon/base/log.h"
 
@@ -21,42 +21,6 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kMaxRecords = 8192, kMaxWorks = 256;
 constexpr milliseconds kStopPatience{5000};
-
-// A suspended coroutine of one signature, whatever its handler's type.
-template <class... Values>
-class Resume {
- public:
-  virtual ~Resume() = default;
-  virtual void operator()(std::exception_ptr error, Values... values) = 0;
-
-  // Suspends, hands the handler to `take` and returns what it is resumed with.
-  template <class Take>
-  static auto wait(Take take) {
-    return asio::async_initiate<const asio::use_awaitable_t<>&,
-                                void(std::exception_ptr, Values...)>(
-        [take = std::move(take)](auto handler) mutable {
-          take(std::make_unique<Holder<decltype(handler)>>(std::move(handler)));
-        },
-        asio::use_awaitable);
-  }
-
- private:
-  template <class Handler>
-  class Holder;
-};
-
-template <class... Values>
-template <class Handler>
-class Resume<Values...>::Holder final : public Resume<Values...> {
- public:
-  explicit Holder(Handler handler) : handler_(std::move(handler)) {}
-  void operator()(std::exception_ptr error, Values... values) override {
-    std::move(handler_)(std::move(error), values...);
-  }
-
- private:
-  Handler handler_;
-};
 
 using ResumeWrite = Resume<std::uint64_t>;
 using ResumeRun = Resume<>;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include <boost/json/memory_resource.hpp>
 #include <boost/json/storage_ptr.hpp>
@@ -65,6 +66,9 @@ struct ZeroingAllocator {
     return true;
   }
 };
+
+// Text that may hold a secret; zeroed when released.
+using SecretText = std::vector<char, ZeroingAllocator<char>>;
 
 // Storage for JSON values that hold a secret: secure heap, zeroed when released.
 boost::json::storage_ptr secret_storage();

@@ -98,7 +98,7 @@ struct File {
 std::vector<File> read_files(const std::string& path);
 
 // Refuses what others could change under us: `path`, its folder, policy.d, what is read there and
-// what is included, with the folders down to it, have to belong to root or to our own effective uid and not be writable by group or others. Throws
+// what is included, with the folders down to it and those that links lead into, have to belong to root or to our own effective uid and not be writable by group or others. Throws
 // Error{invalid_request} that says which chmod or chown cures it. Supervisor and core call it before
 // read_files; it is apart from it because tests and offline commands read anyone's files.
 void check_ownership(const std::string& path);

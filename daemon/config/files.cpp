@@ -77,8 +77,13 @@ class Reader {
       : folder_(canonical_of(folder_of(path))), trust_(trust) {}
 
   void read(const std::string& path) {
-    if (trust_ == Trust::owned) check_one(path, "file");
-    take(path, canonical_of(path), 0);
+    const std::filesystem::path canonical = canonical_of(path);
+    if (trust_ == Trust::owned) {
+      // It may be a link: then whoever may write where it leads can put another file there.
+      check_one(canonical.parent_path().string(), "folder");
+      check_one(path, "file");
+    }
+    take(path, canonical, 0);
   }
   std::vector<File> files;
 
@@ -86,9 +91,10 @@ class Reader {
   void take(const std::string& name, const std::filesystem::path& canonical, int depth) {
     seen_.push_back(canonical);
     files.push_back({name, read_file(name, kMaxFileBytes)});
-    // Most have none, and are parsed when all are there.
-    if (files.back().text.find("include") == std::string::npos) return;
-    const toml::table parsed = parse_toml(name, files.back().text);
+    // Most have none, and are parsed when all are there. A backslash may hide the word.
+    const std::string& text = files.back().text;
+    if (text.find("include") == std::string::npos && text.find('\\') == std::string::npos) return;
+    const toml::table parsed = parse_toml(name, text);
     Table root(parsed, name, "");
     for (const std::string& path : root.texts("include")) include(root, name, path, depth + 1);
   }

@@ -2,19 +2,9 @@
 
 #include <algorithm>
 
-#include "daemon/base/openssl.h"
 #include "daemon/format/uri.h"
 
 namespace holdfast::format {
-namespace {
-
-constexpr std::string_view kTerminator = "aws4_request";
-
-Bytes copy(std::string_view text) {
-  return {text.begin(), text.end()};
-}
-
-}  // namespace
 
 std::string_view Sigv4Request::algorithm() const {
   return is_asymmetric() ? "AWS4-ECDSA-P256-SHA256" : "AWS4-HMAC-SHA256";
@@ -25,33 +15,20 @@ std::vector<Parameter> Sigv4Request::presigning(const std::string& credential) c
                                     {"X-Amz-Credential", credential},
                                     {"X-Amz-Date", time_},
                                     {"X-Amz-Expires", std::to_string(expires_in_)},
-                                    {"X-Amz-SignedHeaders", signed_headers_}};
+                                    {"X-Amz-SignedHeaders", signed_.names}};
   if (is_asymmetric()) parameters.push_back({std::string(kRegionSet), regions_.text});
   if (!session_token_.empty()) parameters.push_back({"X-Amz-Security-Token", session_token_});
   return parameters;
 }
 
 Sigv4Bytes Sigv4Request::bytes(const std::string& access_key_id) const {
-  Sigv4Bytes bytes;
-  const std::string date = time_.substr(0, 8);
-  bytes.scope = date + "/";
-  if (!is_asymmetric()) bytes.scope.append(regions_.text).append("/");
-  bytes.scope.append(service_).append("/").append(kTerminator);
-  bytes.credential = access_key_id + "/" + bytes.scope;
-  if (!is_asymmetric())
-    bytes.derivation = {copy(date), copy(regions_.text), copy(service_), copy(kTerminator)};
-
+  Sigv4Bytes bytes{sigv4_scope(time_, is_asymmetric() ? std::string_view() : regions_.text, service_, access_key_id), {}};
   std::vector<Parameter> query = query_;
   if (presigned_)
     for (Parameter& parameter : presigning(bytes.credential)) query.push_back(std::move(parameter));
-  bytes.canonical_request.append(method_).append("\n").append(path_).append("\n");
-  bytes.canonical_request.append(canonical_query(query)).append("\n");
-  bytes.canonical_request.append(header_block_).append("\n");
-  bytes.canonical_request.append(signed_headers_).append("\n").append(payload_hash_);
-
-  bytes.string_to_sign.append(algorithm()).append("\n").append(time_).append("\n");
-  bytes.string_to_sign.append(bytes.scope).append("\n");
-  bytes.string_to_sign.append(sha256_hex(bytes.canonical_request));
+  bytes.canonical_request =
+      canonical_request(method_, path_, canonical_query(query), signed_, payload_hash_);
+  bytes.string_to_sign = string_to_sign(algorithm(), time_, bytes.scope, bytes.canonical_request);
   return bytes;
 }
 
@@ -72,17 +49,14 @@ json::object Sigv4Request::reply(const Sigv4Bytes& bytes, const std::string& sig
     }
     url.append("X-Amz-Signature=").append(signature_hex);
   } else {
-    std::string authorization(algorithm());
-    authorization.append(" Credential=").append(bytes.credential);
-    authorization.append(", SignedHeaders=").append(signed_headers_);
-    authorization.append(", Signature=").append(signature_hex);
-    headers.push_back(json::array{"Authorization", authorization});
+    headers.push_back(json::array{"Authorization", authorization(algorithm(), bytes.credential,
+                                                                 signed_.names, signature_hex)});
     for (const Header& header : added_) headers.push_back(json::array{header.name, header.value});
   }
   json::object reply{{"headers", std::move(headers)},
                      {"url", url},
                      {"signature", signature_hex},
-                     {"signed_headers", signed_headers_}};
+                     {"signed_headers", signed_.names}};
   if (explain_) {
     reply["canonical_request"] = bytes.canonical_request;
     reply["string_to_sign"] = bytes.string_to_sign;

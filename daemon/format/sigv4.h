@@ -36,29 +36,24 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/base/bytes.h"
 #include "daemon/base/clock.h"
 #include "daemon/base/facts.h"
 #include "daemon/base/json.h"
+#include "daemon/format/sigv4_canonical.h"
 #include "daemon/format/sigv4_chunk.h"
-#include "daemon/format/sigv4_headers.h"
 #include "daemon/format/sigv4_query.h"
 #include "daemon/format/sigv4_region.h"
+#include "daemon/format/sigv4_scope.h"
 
 namespace holdfast::format {
 
 // In query mode a parameter, else a header.
 inline constexpr std::string_view kRegionSet = "X-Amz-Region-Set";
 
-// What is signed for one access key. For one region `derivation` is the chain for Backend::mac that ends in the
-// signing key of `scope`; the signature is HMAC(signing key, string_to_sign), in hex. For a set it is
-// empty, and the signature ECDSA on P-256 with SHA-256, as DER in hex.
-struct Sigv4Bytes {
-  std::string scope;  // 20260101/eu-west-1/s3/aws4_request; of a set 20260101/s3/aws4_request
-  std::vector<Bytes> derivation;
-  std::string credential;  // access key id / scope
+// What is signed for one access key. For a set of regions `derivation` is empty, and the signature ECDSA on P-256 with
+// SHA-256, as DER in hex.
+struct Sigv4Bytes : Sigv4ToSign {
   std::string canonical_request;
-  std::string string_to_sign;
 };
 
 class Sigv4Request {
@@ -107,8 +102,7 @@ class Sigv4Request {
   std::vector<Parameter> query_;  // the caller's
   std::vector<Header> added_;  // what header mode adds beside Authorization, as the reply spells it
   std::string session_token_;
-  std::string header_block_;    // "host:…\n…\n"
-  std::string signed_headers_;  // "host;range"
+  HeaderBlock signed_;
   std::string payload_hash_;
 };
 

@@ -72,4 +72,15 @@ std::optional<std::string> bucket_of(std::string_view host, std::string_view pat
   return std::nullopt;
 }
 
+std::string bucket_url(std::string_view bucket, std::string_view region) {
+  const std::string_view suffix = region.starts_with("cn-")     ? kSuffixes[1]
+                                  : region.starts_with("eusc-") ? kSuffixes[2]
+                                                                : kSuffixes[0];
+  std::string endpoint = "s3.";
+  endpoint.append(region).append(suffix).append("/");
+  return bucket.find('.') == std::string_view::npos
+             ? "https://" + std::string(bucket) + "." + endpoint
+             : "https://" + endpoint + std::string(bucket);
+}
+
 }  // namespace holdfast::format

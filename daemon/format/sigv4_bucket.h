@@ -16,4 +16,8 @@ namespace holdfast::format {
 // the path names none (ListBuckets).
 std::optional<std::string> bucket_of(std::string_view host, std::string_view path);
 
+// Where AWS serves the bucket: below a name of its own, or, since no certificate covers one with a
+// dot, in the path.
+std::string bucket_url(std::string_view bucket, std::string_view region);
+
 }  // namespace holdfast::format

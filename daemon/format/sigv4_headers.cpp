@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "daemon/format/pairs.h"
+
 namespace holdfast::format {
 namespace {
 
@@ -46,15 +48,25 @@ std::string folded(std::string_view value) {
   return result;
 }
 
-// The text of entry[index] of one ["Name","value"].
-std::string_view part(const json::array& entry, std::size_t index, std::size_t max,
-                      const Fields& fields, std::string_view field) {
-  if (!entry[index].is_string()) fields.fail(field, R"(has to be a list of ["Name","value"])");
-  const json::string& text = entry[index].get_string();
-  if (text.size() > max)
-    fields.fail(field, std::string(index == 0 ? "a name" : "a value") + " is longer than " +
-                           std::to_string(max) + " bytes");
-  return {text.data(), text.size()};
+std::vector<Header> listed_headers(Fields& fields) {
+  std::vector<Header> headers;
+  for (const auto& [name, value] :
+       read_pairs(fields, "headers", {kMaxHeaders, kMaxName, kMaxValue})) {
+    if (!is_token(name))
+      fields.fail("headers", "a name is not a token (letters, digits and !#$%&'*+-.^_`|~)");
+    Header header{lower(name), {}};
+    if (!is_value(value))
+      fields.fail("headers", header.name + " has a control character in its value");
+    header.value = folded(value);
+    if (std::ranges::find(kReserved, header.name) != kReserved.end())
+      fields.fail("headers",
+                  header.name + " comes with the signature: leave it out" +
+                      (header.name == "x-amz-date"             ? " and use `time`"
+                       : header.name == "x-amz-security-token" ? " and use `session_token`"
+                                                               : ""));
+    headers.push_back(std::move(header));
+  }
+  return headers;
 }
 
 std::string signed_host(const std::vector<Header>& headers, const Url& url, const Fields& fields) {

@@ -1,23 +1,19 @@
 #include <algorithm>
 #include <array>
 
-#include "daemon/base/openssl.h"
 #include "daemon/format/sigv4.h"
 #include "daemon/format/sigv4_action.h"
 #include "daemon/format/sigv4_bucket.h"
 #include "daemon/format/sigv4_path.h"
 #include "daemon/format/sigv4_payload.h"
+#include "daemon/format/sigv4_scope.h"
 #include "daemon/format/uri.h"
 
 namespace holdfast::format {
 namespace {
 
-using namespace std::chrono;
-
 constexpr std::size_t kMaxKey = 63;
 constexpr std::size_t kMaxUrl = 8192;
-constexpr std::size_t kMaxSessionToken = 8192;
-constexpr std::int64_t kMaxExpiry = 604800;  // a week, AWS's own limit
 
 // S3 under each name it verifies signatures with: one way of encoding paths.
 constexpr std::array<std::string_view, 4> kS3 = {"s3", "s3-object-lambda", "s3-outposts",
@@ -38,54 +34,39 @@ bool read_presigned(Fields& fields) {
 }
 
 std::int64_t read_expiry(Fields& fields, bool presigned) {
-  const auto expiry = fields.optional_integer("expires_in", 1, kMaxExpiry);
+  const auto expiry = fields.optional_integer("expires_in", 1, kMaxSigv4Expiry);
   if (expiry && !presigned) fields.fail("expires_in", "is for mode query alone");
   if (!expiry && presigned) fields.fail("expires_in", "is required in mode query");
   return expiry.value_or(0);
 }
 
-SystemTime read_time(Fields& fields, SystemTime now) {
-  const auto text = fields.optional_text("time", 32);
-  if (!text) return floor<seconds>(now);
-  const auto time = from_rfc3339(*text);
-  if (!time || *time < SystemTime{})
-    fields.fail("time", "has to be UTC from 1970 to 2261, as 2026-01-01T00:00:00Z");
-  return *time;
+void add_header_fact(const Fields& fields, const std::string& name, const std::string& value,
+                     Facts& facts) {
+  if (name != "x-amz-copy-source") return facts.add("header." + name, shown_value(name, value));
+  const std::vector<std::string> sources = copy_sources(value);
+  if (sources.empty()) fields.fail(name, "has to be percent-encoded UTF-8");
+  for (const std::string& source : sources) facts.add("header." + name, source);
 }
 
-std::string read_session_token(Fields& fields) {
-  const auto token = fields.optional_text("session_token", kMaxSessionToken);
-  if (!token) return {};
-  if (token->empty() || !std::ranges::all_of(*token, [](char c) { return c > ' ' && c < '\x7f'; }))
-    fields.fail("session_token", "has to be visible ASCII without a space; leave it out for none");
-  return *token;
-}
-
-// Secrets must not reach a log, and facts do.
-std::string shown(std::string_view name, const std::string& value) {
-  return is_secret_header(name) ? "sha256:" + sha256_hex(value) : value;
-}
-
-void add_query_facts(const std::vector<Parameter>& query, Facts& facts) {
+void add_query_facts(const Fields& fields, const std::vector<Parameter>& query, Facts& facts) {
   for (const Parameter& parameter : query) {
     const std::string name = lower(parameter.name);
-    const std::string value = shown(name, parameter.value);
-    facts.add("query." + parameter.name, value);
+    facts.add("query." + parameter.name, shown_value(name, parameter.value));
     // S3 reads a presigned URL's x-amz-acl or x-amz-copy-source as the header of that name.
-    if (name.starts_with("x-amz-")) facts.add("header." + name, value);
+    if (name.starts_with("x-amz-")) add_header_fact(fields, name, parameter.value, facts);
   }
 }
 
-void add_header_facts(const std::vector<Header>& headers, Facts& facts) {
+void add_header_facts(const Fields& fields, const std::vector<Header>& headers, Facts& facts) {
   for (const Header& header : headers)
-    if (header.name != "host") facts.add("header." + header.name, shown(header.name, header.value));
+    if (header.name != "host") add_header_fact(fields, header.name, header.value, facts);
   // Repeated headers and one header with a comma are signed alike, so policy sees them as that too.
   const auto is_repeated = [&](const Header& header) {
     return std::ranges::count(headers, header.name, &Header::name) > 1;
   };
   if (std::ranges::none_of(headers, is_repeated)) return;
   for (const Header& header : canonical_headers(headers))
-    if (is_repeated(header)) facts.add("header." + header.name, shown(header.name, header.value));
+    if (is_repeated(header)) add_header_fact(fields, header.name, header.value, facts);
 }
 
 }  // namespace
@@ -99,9 +80,9 @@ Sigv4Request Sigv4Request::parse(const json::object& body, SystemTime now) {
   request.method_ = read_method(fields);
   request.presigned_ = read_presigned(fields);
   request.expires_in_ = read_expiry(fields, request.presigned_);
-  const SystemTime time = read_time(fields, now);
-  request.time_ = to_iso8601_basic(time);
-  request.skew_ = abs(duration_cast<seconds>(time - floor<seconds>(now)));
+  const SigningTime signing = read_signing_time(fields, now);
+  request.time_ = to_iso8601_basic(signing.time);
+  request.skew_ = signing.skew;
   request.session_token_ = read_session_token(fields);
   request.explain_ = fields.optional_bool("explain").value_or(false);
 
@@ -137,8 +118,8 @@ Sigv4Request Sigv4Request::parse(const json::object& body, SystemTime now) {
   if (path.ambiguous) request.facts_.add("encoded_path", "true");
   if (request.service_ == "s3" || request.service_ == "s3express")
     if (auto bucket = bucket_of(host, path.routed)) request.facts_.add("bucket", *bucket);
-  add_query_facts(request.query_, request.facts_);
-  add_header_facts(headers, request.facts_);
+  add_query_facts(fields, request.query_, request.facts_);
+  add_header_facts(fields, headers, request.facts_);
   if (!is_s3)
     if (auto action = action_of(headers, request.query_, payload))
       request.facts_.add("action", *action);
@@ -164,11 +145,7 @@ Sigv4Request Sigv4Request::parse(const json::object& body, SystemTime now) {
     if (with_sha && !sha_given) request.added_.push_back({"X-Amz-Content-Sha256", payload.hash});
   }
   for (const Header& header : request.added_) headers.push_back({lower(header.name), header.value});
-  for (const Header& header : canonical_headers(std::move(headers))) {
-    request.header_block_.append(header.name).append(":").append(header.value).append("\n");
-    if (!request.signed_headers_.empty()) request.signed_headers_.push_back(';');
-    request.signed_headers_.append(header.name);
-  }
+  request.signed_ = header_block(std::move(headers));
   return request;
 }
 

@@ -1,7 +1,8 @@
 #include "daemon/format/sigv4_path.h"
 
-#include <vector>
+#include <algorithm>
 
+#include "daemon/base/bytes.h"
 #include "daemon/format/uri.h"
 
 namespace holdfast::format {
@@ -72,6 +73,19 @@ CanonicalPath canonical_path(std::string_view wire, PathRules rules) {
   result.ambiguous = has_odd_escape(wire) || (!rules.normalize && has_odd_segment(wire)) ||
                      (rules.plus_is_space && wire.find('+') != std::string_view::npos);
   return result;
+}
+
+std::vector<std::string> copy_sources(std::string_view value) {
+  std::vector<std::string> all{(value.starts_with('/') ? "" : "/") + std::string(value)};
+  const std::string object = all.front().substr(0, all.front().find('?'));
+  std::string spaced = object;
+  std::ranges::replace(spaced, '+', ' ');
+  for (const std::string& text : {object, spaced}) {
+    auto decoded = percent_decode(text);
+    if (!decoded || !is_utf8(*decoded)) return {};
+    if (std::ranges::find(all, *decoded) == all.end()) all.push_back(std::move(*decoded));
+  }
+  return all;
 }
 
 }  // namespace holdfast::format

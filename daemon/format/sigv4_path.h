@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace holdfast::format {
 
@@ -23,5 +24,10 @@ struct CanonicalPath {
 // don't normalise an empty, "." or ".." segment, or a "+" that may be a space. %252F is a plain
 // "%2F" in `routed` and never a slash.
 CanonicalPath canonical_path(std::string_view wire, PathRules rules);
+
+// What S3 may take an x-amz-copy-source for: with a slash at its head, whole as it stands, and
+// decoded, without the version behind its "?", where that differs; a "+" as itself and as a space.
+// Empty if it does not decode to UTF-8.
+std::vector<std::string> copy_sources(std::string_view value);
 
 }  // namespace holdfast::format

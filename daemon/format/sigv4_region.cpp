@@ -2,32 +2,22 @@
 
 #include <algorithm>
 
+#include "daemon/format/sigv4_scope.h"
+
 namespace holdfast::format {
 namespace {
 
-constexpr std::size_t kMaxPart = 64;
 constexpr std::size_t kMaxRegions = 16;
 
-bool is_part_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-}
-
 }  // namespace
-
-std::string read_scope_part(Fields& fields, std::string_view name) {
-  std::string text = fields.text(name, kMaxPart);
-  if (text.empty() || !std::ranges::all_of(text, is_part_character))
-    fields.fail(name, "has to be 1 to 64 of a-z, 0-9 and -");
-  return text;
-}
 
 Regions read_regions(Fields& fields) {
   if (!fields.has("region_set")) return {read_scope_part(fields, "region")};
   if (fields.has("region")) fields.fail("region_set", "and region exclude each other: give one");
   Regions regions{{}, true};
-  for (const std::string& region : fields.text_list("region_set", kMaxRegions, kMaxPart)) {
+  for (const std::string& region : fields.text_list("region_set", kMaxRegions, kMaxScopePart)) {
     if (region.empty() ||
-        !std::ranges::all_of(region, [](char c) { return is_part_character(c) || c == '*'; }))
+        !std::ranges::all_of(region, [](char c) { return is_scope_character(c) || c == '*'; }))
       fields.fail("region_set", "an entry has to be 1 to 64 of a-z, 0-9, - and *");
     regions.text.append(regions.text.empty() ? "" : ",").append(region);
   }

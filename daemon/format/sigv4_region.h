@@ -20,7 +20,4 @@ Regions read_regions(Fields& fields);
 // `region`, once for each element.
 void add_region_facts(const Regions& regions, Facts& facts);
 
-// 1 to 64 of a-z, 0-9 and -: a region or a service.
-std::string read_scope_part(Fields& fields, std::string_view name);
-
 }  // namespace holdfast::format

@@ -16,6 +16,14 @@ KeyVersion& require(Key& key, std::uint32_t number) {
   return *version;
 }
 
+// Before it signs: what the former version did would stop otherwise.
+void demand_certificate(const Key& key, const KeyVersion& version) {
+  if (needs_certificate(key.use) && !version.certificate)
+    throw Error(ErrorKind::conflict, "version " + std::to_string(version.number) +
+                                         " has no certificate, and would sign nothing: attach one "
+                                         "to the pending version first");
+}
+
 void activate(Key& key, KeyVersion& version) {
   for (KeyVersion& other : key.versions)
     if (other.state == VersionState::active) other.state = VersionState::verifying;
@@ -34,6 +42,8 @@ std::string_view to_string(KeyUse use) noexcept {
       return "jwt";
     case KeyUse::digest:
       return "digest";
+    case KeyUse::roles_anywhere:
+      return "roles-anywhere";
     case KeyUse::audit:
       return "audit";
   }
@@ -42,7 +52,8 @@ std::string_view to_string(KeyUse use) noexcept {
 
 std::optional<KeyUse> key_use_from(std::string_view text) noexcept {
   for (const KeyUse use :
-       {KeyUse::sigv4, KeyUse::sigv4a, KeyUse::jwt, KeyUse::digest, KeyUse::audit})
+       {KeyUse::sigv4, KeyUse::sigv4a, KeyUse::jwt, KeyUse::digest, KeyUse::roles_anywhere,
+        KeyUse::audit})
     if (to_string(use) == text) return use;
   return std::nullopt;
 }
@@ -53,8 +64,13 @@ bool is_of_access_key(KeyUse use) noexcept {
 
 bool fits(KeyUse use, KeyType type) noexcept {
   if (use == KeyUse::audit || use == KeyUse::sigv4a) return type == KeyType::ec_p256;
+  if (use == KeyUse::roles_anywhere && type == KeyType::ec_p384) return false;
   if (type == KeyType::ed25519) return use == KeyUse::jwt;
   return (use == KeyUse::sigv4) == (type == KeyType::hmac_sha256);
+}
+
+bool needs_certificate(KeyUse use) noexcept {
+  return use == KeyUse::roles_anywhere;
 }
 
 std::string_view to_string(Origin origin) noexcept {
@@ -116,7 +132,10 @@ Key with_version(Key key, KeyVersion version, VersionState state) {
   version.number = key.versions.empty() ? 1 : key.versions.back().number + 1;
   version.state = VersionState::pending;
   key.versions.push_back(std::move(version));
-  if (state == VersionState::active) activate(key, key.versions.back());
+  if (state == VersionState::active) {
+    if (key.versions.size() > 1) demand_certificate(key, key.versions.back());
+    activate(key, key.versions.back());
+  }
   return key;
 }
 
@@ -128,6 +147,7 @@ Key activated(Key key, std::uint32_t number) {
   if (version.disabled)
     throw Error(ErrorKind::conflict,
                 "version " + std::to_string(number) + " is disabled; enable it first");
+  demand_certificate(key, version);
   activate(key, version);
   return key;
 }
@@ -145,6 +165,20 @@ Key retired(Key key, std::uint32_t number) {
 Key with_version_disabled(Key key, std::uint32_t number, bool disabled) {
   require(key, number).disabled = disabled;
   return key;
+}
+
+std::pair<Key, std::uint32_t> with_certificate(Key key, Certificate certificate) {
+  const auto at = std::ranges::find_if(key.versions, [&](const KeyVersion& version) {
+    return !version.public_key.empty() && version.state != VersionState::retired &&
+           is_for(certificate, version.public_key);
+  });
+  if (at == key.versions.end())
+    throw Error(ErrorKind::conflict,
+                "the certificate is for another key: it has the public key of no version of " +
+                    key.name + " that is not retired");
+  at->certificate = std::move(certificate);
+  const std::uint32_t number = at->number;
+  return {std::move(key), number};
 }
 
 Key dated(Key key, const Key* before, SystemTime now) {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <set>
 
 #include "daemon/base/error.h"
 #include "daemon/base/json.h"
@@ -21,12 +22,23 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMaxMetadata = 1 << 20;
 constexpr std::size_t kMaxObject = 64 * 1024;
 constexpr std::int64_t kFormat = 1;
+constexpr std::string_view kCertificateSuffix = ".crt";
 // Names a key can't have: changes under way, dropped by load().
 constexpr std::string_view kNewSuffix = "~new";
 constexpr std::string_view kOldSuffix = "~old";
 
 std::string object_file(std::uint32_t number) {
   return "v" + std::to_string(number) + ".pem";
+}
+
+// Renewed ones have another name, so that until the metadata names them the former are there.
+std::string certificate_file(std::uint32_t number, std::string_view digest) {
+  return "v" + std::to_string(number) + "." + std::string(digest.substr(0, 16)) +
+         std::string(kCertificateSuffix);
+}
+
+std::string digest_of(const Certificate& certificate) {
+  return sha256_hex(to_pem(certificate));
 }
 
 }  // namespace
@@ -43,6 +55,9 @@ std::string write_metadata(const Key& key) {
                         {"object_sha256", to_hex(sha256(version.object))},
                         {"public_key", to_base64(version.public_key)},
                         {"check_value", version.check_value}});
+    // Absent where there is none: earlier releases read that.
+    if (version.certificate)
+      versions.back().as_object()["certificate_sha256"] = digest_of(*version.certificate);
   }
   const json::object metadata{
       {"format", kFormat},         {"name", key.name},         {"type", to_string(key.type)},
@@ -61,6 +76,21 @@ Value known(std::optional<Value> value, std::string_view what) {
   return std::move(*value);
 }
 
+Certificate load_certificate(const fs::path& folder, std::uint32_t number,
+                             const std::string& digest) {
+  if (!from_hex(digest) || digest.size() != 64)
+    throw Error(ErrorKind::internal, "no or an unknown certificate_sha256");
+  const std::string file = certificate_file(number, digest);
+  const std::string pem = read_file(folder / file, kMostCertificateText);
+  if (sha256_hex(pem) != digest)
+    throw Error(ErrorKind::internal, file + " does not match its checksum");
+  try {
+    return read_certificate(pem);
+  } catch (const Error& error) {
+    throw Error(ErrorKind::internal, file + " " + error.detail());
+  }
+}
+
 KeyVersion read_version(const json::value& entry, const fs::path& folder) {
   Fields fields(entry.as_object(), "versions");
   KeyVersion version;
@@ -74,11 +104,13 @@ KeyVersion read_version(const json::value& entry, const fs::path& folder) {
   version.public_key = known(fields.optional_base64("public_key", 4096), "public_key");
   version.check_value = fields.text("check_value", 64);
   const std::string expected = fields.text("object_sha256", 64);
+  const auto certificate = fields.optional_text("certificate_sha256", 64);
   fields.finish();
   const std::string object = read_file(folder / object_file(version.number), kMaxObject);
   if (sha256_hex(object) != expected)
     throw Error(ErrorKind::internal, object_file(version.number) + " does not match its checksum");
   version.object.assign(object.begin(), object.end());
+  if (certificate) version.certificate = load_certificate(folder, version.number, *certificate);
   return version;
 }
 
@@ -115,6 +147,25 @@ void make_folder(const std::string& path) {
 
 void write_object(const std::string& folder, const KeyVersion& version) {
   replace_file(folder + "/" + object_file(version.number), as_text(version.object), 0600);
+}
+
+void write_certificate(const std::string& folder, const KeyVersion& version) {
+  replace_file(folder + "/" + certificate_file(version.number, digest_of(*version.certificate)),
+               to_pem(*version.certificate), 0600);
+}
+
+// Of certificates that were renewed, or left by an interrupted update.
+void drop_certificates(const std::string& folder, const Key& key) {
+  std::set<std::string> kept;
+  for (const KeyVersion& version : key.versions)
+    if (version.certificate)
+      kept.insert(certificate_file(version.number, digest_of(*version.certificate)));
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename();
+    std::error_code ignored;  // the next update tries again
+    if (name.ends_with(kCertificateSuffix) && !kept.contains(name))
+      fs::remove(entry.path(), ignored);
+  }
 }
 
 // Renames `from` to `to`, which must not be there.
@@ -157,7 +208,10 @@ void Store::create(const Key& key) const {
   const std::string temporary = path + std::string(kNewSuffix);
   fs::remove_all(temporary);
   make_folder(temporary);
-  for (const KeyVersion& version : key.versions) write_object(temporary, version);
+  for (const KeyVersion& version : key.versions) {
+    write_object(temporary, version);
+    if (version.certificate) write_certificate(temporary, version);
+  }
   replace_file(temporary + "/key.json", write_metadata(key), 0600);
   move_folder(temporary, path);
   sync_folder(folder_);
@@ -171,8 +225,12 @@ void Store::update(const Key& key) const {
     const auto had = std::ranges::find(before.versions, version.number, &KeyVersion::number);
     // An update may fail after its last rename: the same number then comes with another object.
     if (had == before.versions.end() || had->object != version.object) write_object(path, version);
+    if (version.certificate && (had == before.versions.end() || !had->certificate ||
+                                had->certificate->chain != version.certificate->chain))
+      write_certificate(path, version);
   }
   replace_file(path + "/key.json", write_metadata(key), 0600);
+  drop_certificates(path, key);
 }
 
 void Store::remove(const std::string& name) const {

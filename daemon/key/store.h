@@ -1,5 +1,5 @@
-// The catalogue on disk: `folder`/NAME/key.json (metadata) and vN.pem (the wrapped key). A key is
-// there whole or not at all, whenever the power goes.
+// The catalogue on disk: `folder`/NAME/key.json (metadata), vN.pem (the wrapped key) and vN.DIGEST.crt (its
+// certificates, PEM). A key is there whole or not at all, whenever the power goes.
 //
 // Blocking; one thread at a time (the core's disk worker).
 #pragma once
@@ -25,7 +25,7 @@ class Store {
 
   // Throws Error{conflict} if the name is taken, Error{internal} with errno.
   void create(const Key& key) const;
-  // New versions' files first, then the metadata that names them.
+  // New versions' and certificates' files first, then the metadata that names them.
   void update(const Key& key) const;
   void remove(const std::string& name) const;
 

@@ -79,12 +79,16 @@ std::string Range::text() const {
   return "from " + std::to_string(low) + " to " + std::to_string(high);
 }
 
-Truth Condition::holds(std::string_view value, const Caller& caller) const {
+Truth Condition::names(std::string_view value, const Caller& caller) const {
   Truth found = truth(is.empty() && networks.empty() && !range);
   if (found == Truth::no) found = any(is, value, caller);
   for (const Network& network : networks) found = either(found, network.contains(value));
   if (range) found = either(found, range->contains(value));
-  return is_not.empty() ? found : both(found, !any(is_not, value, caller));
+  return found;
+}
+
+Truth Condition::leaves_out(std::string_view value, const Caller& caller) const {
+  return any(is_not, value, caller);
 }
 
 std::string Condition::text() const {

@@ -59,7 +59,12 @@ struct Condition {
   std::vector<Network> networks;
   std::optional<Range> range;
 
-  Truth holds(std::string_view value, const Caller& caller) const;
+  Truth holds(std::string_view value, const Caller& caller) const {
+    return both(names(value, caller), !leaves_out(value, caller));
+  }
+  // Its two halves: is it one of what is named (of anything, where nothing is), is it one of `not`?
+  Truth names(std::string_view value, const Caller& caller) const;
+  Truth leaves_out(std::string_view value, const Caller& caller) const;
   std::string text() const;  // bounded and escaped
 };
 

@@ -138,7 +138,6 @@ bool may_admit(const Grant& grant, const Caller& caller) {
 }
 
 bool wants_digest(const Grant& grant, const Caller& caller) {
-  if (grant.caller.exe_digests.empty()) return false;
   Verdicts found(grant.effect, Want::first);
   judge_caller(grant, caller, found, Exe::digest_open);
   return found.objections() == 0;

@@ -16,7 +16,7 @@ bool admits(const Grant& grant, const Caller& caller);
 // As admits(), where the caller's executable is not known yet. Of those that allow.
 bool may_admit(const Grant& grant, const Caller& caller);
 
-// Would it admit the caller if only its executable had the right digest?
+// Would it admit the caller if only its executable had the right digest? Of those that name digests.
 bool wants_digest(const Grant& grant, const Caller& caller);
 
 // Do caller, facts, time, skew and ttl match? (The key is the index's business.) A deny judges also

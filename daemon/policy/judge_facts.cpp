@@ -30,19 +30,34 @@ Truth holds_for_all(const Condition& wanted, std::string_view regions, const Cal
   return takes_all(wanted.is_not) ? Truth::no : Truth::unknown;
 }
 
-Truth accepts(const FactRule& rule, std::string_view name, std::string_view value,
+// The port in a Host header binds nothing of where the request goes. So what closes (a deny, the
+// `not` of an allow) is for all ports of a host, unless it names one; what opens is for that very
+// spelling.
+Truth accepts_host(const Condition& wanted, Effect effect, std::string_view host,
+                   const Caller& caller) {
+  const std::string_view name = without_port(host);
+  if (effect == Effect::deny)
+    return both(either(wanted.names(host, caller), wanted.names(name, caller)),
+                !wanted.leaves_out(host, caller));
+  return both(wanted.names(host, caller),
+              !either(wanted.leaves_out(host, caller), wanted.leaves_out(name, caller)));
+}
+
+Truth accepts(const FactRule& rule, Effect effect, std::string_view name, std::string_view value,
               const Caller& caller) {
   if (rule.forbidden) return Truth::no;
   if (name == "action" && value == kUnknownAction && !lists(rule.condition.is, kUnknownAction))
     return lists(rule.condition.is_not, kUnknownAction) ? Truth::no : Truth::unknown;
   if (name == "region" && is_region_wildcard(value))
     return holds_for_all(rule.condition, value, caller);
+  if (name == "host") return accepts_host(rule.condition, effect, value, caller);
   return rule.condition.holds(value, caller);
 }
 
 bool is_closed(const Fact& fact) {
   if (fact.name == "action") return fact.value == kUnknownAction;
   if (fact.name == "region") return is_region_wildcard(fact.value);
+  if (fact.name == "mode") return fact.value == kPostMode;
   const auto kind = fact_kind(fact.name);
   return kind && kind->closed;
 }
@@ -51,6 +66,18 @@ bool is_closed(const Fact& fact) {
 bool is_optional(const FactRule& rule) {
   return rule.wildcard || rule.forbidden || rule.permission ||
          (rule.name == "action" && lists(rule.condition.is, kUnknownAction));
+}
+
+// May whoever uploads give a header or field of the rule, of which a POST policy says the beginning
+// alone?
+bool is_left_open(const FactRule& rule, const Facts& facts) {
+  const std::string_view name = rule.name;
+  if (!name.starts_with("header.") && !name.starts_with("field.")) return false;
+  const std::string_view rest = name.substr(name.find('.') + 1);
+  return std::ranges::any_of(facts.all(), [&](const Fact& fact) {
+    return fact.name.starts_with(kStartsWith) &&
+           (rule.wildcard || fact.name.substr(kStartsWith.size()) == rest);
+  });
 }
 
 std::string wanted(const FactRule& rule) {
@@ -97,7 +124,7 @@ void judge_allowed(const Grant& grant, const Fact& fact, const Caller& caller, V
     verdicts.add(Truth::no,
                  [&] { return was(fact.name, fact.value) + "which a grant has to name"; });
   else if (rule != nullptr)
-    verdicts.add(accepts(*rule, fact.name, fact.value, caller),
+    verdicts.add(accepts(*rule, grant.effect, fact.name, fact.value, caller),
                  [&] { return was(fact.name, fact.value) + "wanted " + wanted(*rule); });
 }
 
@@ -108,6 +135,11 @@ void judge_all_allowed(const Grant& grant, const Question& question, Verdicts& v
       const std::string value = std::to_string(question.ttl->count());
       verdicts.add(rule.condition.holds(value, question.caller),
                    [&] { return was("ttl", value) + "wanted " + wanted(rule); });
+    } else if (rule.forbidden && is_left_open(rule, question.facts)) {
+      verdicts.add(Truth::no, [&] {
+        return rule.name + (rule.wildcard ? "*" : "") + " is left to whoever uploads, wanted " +
+               wanted(rule);
+      });
     } else if (!is_optional(rule) && question.facts.find(rule.name) == nullptr) {
       verdicts.add(Truth::no, [&] { return rule.name + " is not there, wanted " + wanted(rule); });
     }
@@ -135,7 +167,8 @@ void judge_denied(const Grant& grant, const FactRule& rule, const Question& ques
   std::string name, value;
   const auto see = [&](const std::string& of, const std::string& is) {
     if (!means(grant, rule, of)) return;
-    const Truth holds = rule.forbidden ? Truth::yes : accepts(rule, of, is, question.caller);
+    const Truth holds =
+        rule.forbidden ? Truth::yes : accepts(rule, grant.effect, of, is, question.caller);
     if (there && holds <= found) return;
     there = true;
     found = holds;
@@ -151,7 +184,9 @@ void judge_denied(const Grant& grant, const FactRule& rule, const Question& ques
   if (rule.forbidden)
     found = truth(!there);
   else if (!there)
-    found = rule.wildcard || is_surely_absent(rule.name, question.facts, question.ttl.has_value())
+    found = !is_left_open(rule, question.facts) &&
+                    (rule.wildcard ||
+                     is_surely_absent(rule.name, question.facts, question.ttl.has_value()))
                 ? Truth::no
                 : Truth::unknown;
   verdicts.add(found, [&] {

@@ -83,7 +83,8 @@ class Linter {
     if (grant.facts.empty())
       warn("wide-facts", grant, "names no facts: it allows whatever its keys can sign");
     for (const FactRule& rule : grant.facts)
-      if (rule.wildcard && rule.name != "query." && is_everything(rule.condition))
+      if (rule.wildcard && rule.name != "query." && rule.name != "field." &&
+          is_everything(rule.condition))
         warn("wide-facts", grant,
              "allows any \"" + rule.name + "*\"" +
                  (rule.name == "header." ? ", also x-amz-copy-source, which reads from elsewhere"

@@ -100,9 +100,13 @@ bool opens_region_wildcard(const FactRule& rule) {
                              [](const Wanted& wanted) { return wanted.literal() == nullptr; });
 }
 
+bool opens_post(const FactRule& rule) {
+  return rule.name == "mode" && rule.condition.holds(kPostMode, Caller()) != Truth::no;
+}
+
 // Does the rule let something through that is closed without it?
 bool opens(const FactRule& rule) {
-  return !rule.forbidden && (rule.wildcard || opens_unknown(rule) || opens_region_wildcard(rule) ||
+  return !rule.forbidden && (rule.wildcard || opens_unknown(rule) || opens_region_wildcard(rule) || opens_post(rule) ||
                              fact_kind(rule.name).value_or(FactKind{}).closed);
 }
 
@@ -114,6 +118,17 @@ bool covers_rule(const FactRule& wide, const FactRule* narrow, Effect effect) {
   if (effect == Effect::deny && (wide.wildcard || opens_unknown(*narrow))) return false;
   if (opens_unknown(*narrow) && !opens_unknown(wide)) return false;
   return covers_condition(wide.condition, narrow->condition);
+}
+
+// A rule that only the narrow one has: is what it lets through bound by no wildcard of the wide one,
+// or let through by that too?
+bool covers_further(const Grant& wide, const FactRule& narrow) {
+  if (opens(narrow)) return false;
+  const auto wildcard = std::ranges::find_if(wide.facts, [&](const FactRule& rule) {
+    return rule.wildcard && narrow.name.starts_with(rule.name);
+  });
+  return wildcard == wide.facts.end() || narrow.forbidden ||
+         (!wildcard->forbidden && covers_condition(wildcard->condition, narrow.condition));
 }
 
 bool covers_limits(const Grant& wide, const Grant& narrow) {
@@ -135,7 +150,7 @@ bool covers(const Grant& wide, const Grant& narrow) {
   return wide.effect == Effect::deny ||
          (covers_limits(wide, narrow) &&
           std::ranges::all_of(narrow.facts, [&](const FactRule& rule) {
-            return !opens(rule) || same_rule(wide, rule) != nullptr;
+            return same_rule(wide, rule) != nullptr || covers_further(wide, rule);
           }));
 }
 

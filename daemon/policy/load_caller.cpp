@@ -77,7 +77,7 @@ std::optional<Condition> read_label(Table& table) {
     for (const Wanted& wanted : *list) {
       std::string letters = wanted.text();
       std::ranges::replace(letters, '*', 'x');
-      if (!wanted.has_places() && !config::is_name(letters))
+      if (!config::is_name(letters))
         table.fail("label", "is " + in_quotes(wanted.text()) +
                                 "; what `holdfast run --label` gives is [a-z0-9][a-z0-9._-]{0,62}. "
                                 "The security module's label is security_label");

@@ -9,11 +9,12 @@ using config::Table;
 
 // A number is the most that is allowed. Denied, it would read like the most that is left.
 void read_number(Table& table, const std::string& key, Effect effect, FactRule& rule) {
+  constexpr std::int64_t kMost = 5'368'709'120;  // 5 GiB, the most that S3 takes in one upload
   if (table.is_table(key)) {
     rule.condition = read_condition(table, key, {.may_be_number = true});
     return;
   }
-  rule.condition.range = Range{.high = table.integer(key, 1, INT32_MAX).value_or(0)};
+  rule.condition.range = Range{.high = table.integer(key, 1, kMost).value_or(0)};
   if (effect == Effect::deny)
     table.fail(key, "has to say which are denied: { min = 901 } or { max = 900 }");
 }
@@ -21,6 +22,15 @@ void read_number(Table& table, const std::string& key, Effect effect, FactRule& 
 void read_permission(Table& table, const std::string& key, FactRule& rule) {
   rule.permission = table.boolean(key).value_or(false);
   rule.forbidden = !rule.permission;
+}
+
+// What is filled in is not looked at.
+void check_values(const Table& table, const std::string& key, const FactRule& rule) {
+  for (const auto* list : {&rule.condition.is, &rule.condition.is_not})
+    for (const Wanted& wanted : *list)
+      if (const auto fault = fault_in_value(rule.name, wanted.text());
+          !wanted.has_places() && !fault.empty())
+        table.fail(key, "is " + in_quotes(wanted.text()) + ", which " + std::string(fault));
 }
 
 FactRule read_fact(Table& table, const std::string& key, Effect effect) {
@@ -55,6 +65,7 @@ FactRule read_fact(Table& table, const std::string& key, Effect effect) {
                                      .may_be_empty = dotted,
                                      .may_be_address = rule.name == "host",
                                      .may_be_number = dotted});
+    check_values(table, key, rule);
   }
   return rule;
 }

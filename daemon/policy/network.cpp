@@ -34,18 +34,6 @@ bool same_bits(const Address& one, const Address& other, unsigned bits) {
   return true;
 }
 
-std::string_view without_port(std::string_view host) {
-  if (host.starts_with('[')) {
-    const std::size_t end = host.find(']');
-    return end == std::string_view::npos ? host : host.substr(0, end + 1);
-  }
-  const std::size_t colon = host.find(':');
-  // Several colons: an address without its brackets, which no Host header has.
-  return host.find(':', std::min(colon, host.size() - 1) + 1) == std::string_view::npos
-             ? host.substr(0, colon)
-             : host;
-}
-
 // https://url.spec.whatwg.org/#ends-in-a-number-checker, and what only an address has.
 bool looks_like_an_address(std::string_view host) {
   if (host.find_first_of("[]:%") != std::string_view::npos) return true;
@@ -60,6 +48,18 @@ bool looks_like_an_address(std::string_view host) {
 }
 
 }  // namespace
+
+std::string_view without_port(std::string_view host) {
+  if (host.starts_with('[')) {
+    const std::size_t end = host.find(']');
+    return end == std::string_view::npos ? host : host.substr(0, end + 1);
+  }
+  const std::size_t colon = host.find(':');
+  // Several colons: an address without its brackets, which no Host header has.
+  return host.find(':', std::min(colon, host.size() - 1) + 1) == std::string_view::npos
+             ? host.substr(0, colon)
+             : host;
+}
 
 Network::Network(std::string_view text) : text_(text) {
   const auto refuse = [](const char* complaint) {

@@ -10,6 +10,9 @@
 
 namespace holdfast::policy {
 
+// Of a host as it stands in a Host header.
+std::string_view without_port(std::string_view host);
+
 class Network {
  public:
   // Throws Error{invalid_request} that says what is wrong: an address in its usual spelling, a slash,

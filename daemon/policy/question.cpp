@@ -117,9 +117,14 @@ Caller caller_from(const std::vector<Pair>& attributes) {
 }
 
 Asked asked_from(const std::vector<std::string>& arguments) {
+  std::vector<Pair> pairs;
+  for (const std::string& argument : arguments) pairs.push_back(pair_from(argument));
+  return asked_from(std::move(pairs));
+}
+
+Asked asked_from(std::vector<Pair> pairs) {
   Asked asked;
-  for (const std::string& argument : arguments) {
-    Pair pair = pair_from(argument);
+  for (Pair& pair : pairs) {
     if (pair.name == "skew") {
       asked.skew = seconds_from(pair);
     } else if (pair.name == "ttl") {

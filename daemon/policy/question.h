@@ -38,5 +38,6 @@ struct Asked {
 // and "at=2026-01-05T09:00:00Z". Throws
 // Error{invalid_request} for a name that no format has.
 Asked asked_from(const std::vector<std::string>& arguments);
+Asked asked_from(std::vector<Pair> pairs);
 
 }  // namespace holdfast::policy

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "daemon/base/bytes.h"
+#include "daemon/base/code_point.h"
 #include "daemon/base/error.h"
 
 namespace holdfast::policy {
@@ -13,13 +14,7 @@ std::string quote(std::string_view text) {
   if (!is_utf8(text)) throw Error(ErrorKind::invalid_request, "a value is not UTF-8");
   std::string quoted = "\"";
   for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t length = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-    // RFC 3629 §3: the lead byte's own bits, then six of each that follows.
-    std::uint32_t point = length == 1 ? lead : lead & (0x7FU >> length);
-    for (std::size_t k = 1; k < length; ++k)
-      point = point << 6 | (static_cast<unsigned char>(text[i + k]) & 0x3FU);
-    i += length;
+    const std::uint32_t point = next_code_point(text, i);
     if (point == '"' || point == '\\')
       quoted.append({'\\', static_cast<char>(point)});
     else if (point >= 0x20 && point < 0x7F)

@@ -136,6 +136,7 @@ std::string pattern_rule(const std::string& name, const std::vector<std::string>
   std::vector<std::string> patterns;
   for (const std::string& value : values) {
     Literal made = wider ? Literal{"**", true} : literal(value, dotted);
+    if (!fault_in_value(name, made.pattern).empty()) made = {"**", true};
     wider = wider || made.wider;
     if (std::ranges::find(patterns, made.pattern) == patterns.end())
       patterns.push_back(std::move(made.pattern));
@@ -150,8 +151,10 @@ std::string pattern_rule(const std::string& name, const std::vector<std::string>
   }
   if (wider) return text.append(kWider);
   const std::string& first = patterns.front();
-  if (name == "path" && first.size() > 1 && first.find('/') != std::string::npos)
-    text += "  # all below it: path = " + quote(first.substr(0, first.rfind('/') + 1) + "**");
+  if (fact_kind(name)->pattern == PatternKind::path && !dotted && first.size() > 1 &&
+      first.find('/') != std::string::npos)
+    text +=
+        "  # all below it: " + name + " = " + quote(first.substr(0, first.rfind('/') + 1) + "**");
   return text + "\n";
 }
 
@@ -177,17 +180,10 @@ void append_facts(std::string& text, const Facts& facts) {
   }
   text += "\n[grant.facts]\n";
   for (const auto& [name, values] : bound) {
-    switch (fact_kind(name)->form) {
-      case FactForm::patterns:
-        text += pattern_rule(name, values);
-        break;
-      case FactForm::number:
-        text += maximum_rule(name, values);
-        break;
-      case FactForm::permission:
-        text += name + " = true\n";
-        break;
-    }
+    const FactForm form = fact_kind(name)->form;
+    text += form == FactForm::patterns ? pattern_rule(name, values)
+            : form == FactForm::number ? maximum_rule(name, values)
+                                       : name + " = true\n";
   }
   if (!free.empty()) append_comment(text, "Any value, as long as they are not named here:" + free);
 }

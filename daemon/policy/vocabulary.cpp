@@ -1,31 +1,52 @@
 #include "daemon/policy/vocabulary.h"
 
+#include <algorithm>
+
 namespace holdfast::policy {
+namespace {
+
+bool has_any(std::string_view text, char first, char last) {
+  return std::ranges::any_of(text, [&](char c) { return c >= first && c <= last; });
+}
+
+bool is_ascii(std::string_view text) {
+  return std::ranges::none_of(text, [](char c) { return (c & 0x80) != 0; });
+}
+
+}  // namespace
 
 std::optional<FactKind> fact_kind(std::string_view name) {
-  using enum Protocol;
-  for (const std::string_view plain : {"service", "region", "method", "bucket", "payload", "mode"})
+  for (const std::string_view plain : {"method", "bucket", "payload", "mode"})
     if (name == plain) return FactKind{};
-  if (name == "path") return FactKind{.pattern = PatternKind::path};
-  if (name == "host") return FactKind{.pattern = PatternKind::host};
-  if (name == "action") return FactKind{.optional = true};
-  if (name == "algorithm") return FactKind{.protocol = any};
-  if (name == "audience") return FactKind{.pattern = PatternKind::uri, .protocol = token};
+  for (const std::string_view shared : {"service", "region"})
+    if (name == shared) return FactKind{.protocols = kSigv4 | kSession};
+  if (name == "path" || name == "path_prefix") return FactKind{.pattern = PatternKind::path};
+  if (name == "content_length_max") return FactKind{.form = FactForm::number};
+  if (name == "host") return FactKind{.pattern = PatternKind::host, .protocols = kSigv4 | kSession};
+  if (name == "action") return FactKind{.protocols = kSigv4 | kSession, .optional = true};
+  for (const std::string_view arn : {"role", "profile", "trust_anchor"})
+    if (name == arn) return FactKind{.pattern = PatternKind::uri, .protocols = kSession};
+  if (name == "session_name") return FactKind{.protocols = kSession, .optional = true};
+  if (name == "duration") return FactKind{.form = FactForm::number, .protocols = kSession};
+  if (name == "algorithm") return FactKind{.protocols = kToken | kDigest};
+  if (name == "audience") return FactKind{.pattern = PatternKind::uri, .protocols = kToken};
   if (name == "issuer")
-    return FactKind{.pattern = PatternKind::uri, .protocol = token, .optional = true};
-  if (name == "subject") return FactKind{.protocol = token, .optional = true};
-  if (name == "ttl") return FactKind{.form = FactForm::number, .protocol = token};
+    return FactKind{.pattern = PatternKind::uri, .protocols = kToken, .optional = true};
+  if (name == "subject") return FactKind{.protocols = kToken, .optional = true};
+  if (name == "ttl") return FactKind{.form = FactForm::number, .protocols = kToken};
   if (name == "expires_in") return FactKind{.form = FactForm::number, .optional = true};
-  if (name == "typ") return FactKind{.closed = true, .protocol = token, .optional = true};
+  if (name == "typ") return FactKind{.closed = true, .protocols = kToken, .optional = true};
   if (name == "signing_options" || name == "encoded_path")
     return FactKind{.form = FactForm::permission, .closed = true, .optional = true};
   // S3 then reads from a place that neither path nor bucket shows: its value is a path itself.
   if (name == "header.x-amz-copy-source")
     return FactKind{.pattern = PatternKind::path, .closed = true, .optional = true};
-  for (const std::string_view prefix : {"query.", "header.", "claim."})
+  for (const std::string_view prefix : {"query.", "header.", "field.", "starts_with.", "claim."})
     if (name.starts_with(prefix) && (name.size() > prefix.size() || prefix == "query.")) {
       const bool claim = prefix == "claim.";
-      return FactKind{.closed = claim, .protocol = claim ? token : sigv4, .optional = true};
+      return FactKind{.closed = claim || prefix == "starts_with.",
+                      .protocols = claim ? kToken : kSigv4,
+                      .optional = true};
     }
   return std::nullopt;
 }
@@ -33,31 +54,58 @@ std::optional<FactKind> fact_kind(std::string_view name) {
 bool is_surely_absent(std::string_view name, const Facts& facts, bool has_ttl) {
   const FactKind kind = fact_kind(name).value_or(FactKind{});
   if (kind.optional) return true;
-  std::optional<Protocol> asked;
-  if (has_ttl) asked = Protocol::token;
+  constexpr Protocols kAll = kSigv4 | kSession | kToken | kDigest;
+  Protocols asked = has_ttl ? kToken : kAll;
   for (const Fact& fact : facts.all())
-    if (const auto of = fact_kind(fact.name); of && (!asked || of->protocol != Protocol::any))
-      asked = of->protocol;
-  if (!asked) return false;
-  if (kind.protocol == Protocol::any) return *asked == Protocol::sigv4;
-  if (kind.protocol != *asked) return true;
+    if (const auto of = fact_kind(fact.name)) asked &= of->protocols;
+  if (asked == kAll || asked == 0) return false;  // no fact, or of requests that there are not
+  // A token has more than an algorithm.
+  if (asked == (kToken | kDigest)) asked = kDigest;
+  if ((kind.protocols & asked) == 0) return true;
+  const std::string* mode = facts.find("mode");
+  const bool is_post = mode != nullptr && *mode == kPostMode;
+  if (name == "path_prefix") return !is_post || facts.find("path") != nullptr;
+  if (name == "content_length_max") return !is_post;
   const std::string* service = facts.find("service");
   return name == "bucket" && service != nullptr && !service->starts_with("s3");
 }
 
+std::string_view fault_in_value(std::string_view name, std::string_view pattern) {
+  const bool star = pattern.find('*') != std::string_view::npos;
+  if (name == "method" && has_any(pattern, 'a', 'z'))
+    return "never matches: methods are in capital letters, such as \"GET\"";
+  if ((name == "service" || name == "region") && has_any(pattern, 'A', 'Z'))
+    return "never matches: services and regions are in small letters";
+  if ((name == "path" || name == "path_prefix") && !pattern.starts_with('/') &&
+      !pattern.starts_with('*'))
+    return "never matches: a path begins with /";
+  if (name == "header.x-amz-copy-source" && !pattern.starts_with('/') && !pattern.starts_with("**"))
+    return "never matches: write it with a slash at its head, such as \"/bucket/key\"";
+  if (name == "host" && pattern.find('/') != std::string_view::npos)
+    return "never matches: it has to be a host alone; a range is written { cidr = \"10.0.0.0/8\" }";
+  if (name == "host" && !is_ascii(pattern))
+    return "never matches: hosts are ASCII, so write the name as it goes over the wire, xn--…";
+  if (name == "mode" && !star && pattern != "header" && pattern != "query" && pattern != "post")
+    return "never matches: there are \"header\", \"query\" (a presigned URL) and \"post\" (a form)";
+  if (name == "payload" && !star && pattern != "signed" && pattern != "unsigned" &&
+      pattern != "streaming")
+    return "never matches: there are \"signed\", \"unsigned\" and \"streaming\"";
+  return {};
+}
+
 std::string fact_name(std::string_view text) {
   std::string name(text);
-  if (name.starts_with("header."))
+  if (name.starts_with("header.") || name.starts_with("field.") || name.starts_with(kStartsWith))
     for (char& c : name)
       if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   return name;
 }
 
 std::string_view fact_names() {
-  return "service, region, method, host, path, bucket, query.NAME, header.NAME, action, payload, "
-         "mode, "
-         "expires_in, signing_options, encoded_path, algorithm, audience, issuer, subject, typ, "
-         "ttl, claim.NAME";
+  return "service, region, method, host, path, path_prefix, bucket, query.NAME, header.NAME, "
+         "field.NAME, starts_with.NAME, content_length_max, action, payload, mode, expires_in, "
+         "signing_options, encoded_path, role, profile, trust_anchor, session_name, duration, "
+         "algorithm, audience, issuer, subject, typ, ttl, claim.NAME";
 }
 
 }  // namespace holdfast::policy

@@ -1,10 +1,8 @@
 #include "daemon/service/admin.h"
 
-#include "daemon/audit/lines.h"
-#include "daemon/audit/prune.h"
-#include "daemon/audit/reader.h"
-#include "daemon/base/log.h"
 #include "daemon/identity/peer.h"
+#include "daemon/service/audit_admin.h"
+#include "daemon/service/device_admin.h"
 #include "daemon/service/documents.h"
 #include "daemon/service/key_admin.h"
 #include "daemon/service/query.h"
@@ -21,7 +19,11 @@ using socket::Response;
 class Admin final : public socket::Session {
  public:
   Admin(Service& service, const Store& store, int fd)
-      : service_(service), keys_(service, store), peer_(identity::Peer::of(fd)) {}
+      : service_(service),
+        keys_(service, store),
+        devices_(service),
+        audit_(service),
+        peer_(identity::Peer::of(fd)) {}
 
   awaitable<void> prepare() override {
     return peer_.complete(*service_.processes, service_.groups);
@@ -75,8 +77,8 @@ class Admin final : public socket::Session {
     if (refusal) {
       record.code = to_string(refusal->kind());
       record.details.reason = refusal->what();
-    } else if (!done_.empty()) {
-      record.details.reason = std::exchange(done_, {});
+    } else if (std::string done = audit_.take_done(); !done.empty()) {
+      record.details.reason = std::move(done);
     }
     // Not before: an accepted clock is the one that counts from now on.
     record.time = service_.clock.now();
@@ -130,6 +132,20 @@ class Admin final : public socket::Session {
         co_await keys_.change_version(parameters[0], parameters[1], parameters[2]));
   }
 
+  awaitable<Response> request_certificate(const Request& request, const Parameters& parameters) {
+    json::object made =
+        co_await keys_.request_certificate(account(), parameters[0], request.body_text());
+    done_ = "version " + json::serialize(made.at("version"));
+    co_return json_response(made);
+  }
+
+  awaitable<Response> attach_certificate(const Request& request, const Parameters& parameters) {
+    KeyAdmin::Attached attached =
+        co_await keys_.attach_certificate(parameters[0], request.body_text());
+    done_ = std::move(attached.what);
+    co_return json_response(attached.document);
+  }
+
   awaitable<Response> disable_key(const Request& request, const Parameters& parameters) {
     require_empty(request);
     co_return json_response(co_await keys_.set_disabled(parameters[0], true));
@@ -161,41 +177,9 @@ class Admin final : public socket::Session {
         {{"behind_seconds", behind.count()}, {"time", to_rfc3339(service_.clock.now())}});
   }
 
-  // The device answers to another storage root than before, and that is to be its own from now on. One that
-  // is given no PIN, because one was refused, is given it once more.
   awaitable<Response> accept_device(const Request& request, const Parameters& parameters) {
     require_empty(request);
-    const std::string& name = parameters[0];
-    const auto at = service_.devices.find(name);
-    if (at == service_.devices.end())
-      throw Error(ErrorKind::not_found, "the configuration names no device " + name.substr(0, 63));
-    const std::string& parent = at->second->description().parent_name;
-    const auto mark = service_.pin_marks.find(name);
-    const bool pin_again =
-        mark != service_.pin_marks.end() && at->second->state() != device::State::ready;
-    if (parent.empty() && !pin_again)
-      throw Error(ErrorKind::conflict, "the device has not answered yet: see `holdfast health`");
-    const bool other = !parent.empty() && !service_.device_record.matches(name, parent);
-    if (other) co_await set_parent(name, parent);
-    if (pin_again) {
-      const PinMark& pin = mark->second;
-      co_await service_.audit->run([&pin] { pin.write(PinMark::Word::accepted); });
-    }
-    if (other || pin_again) service_.replace_device(name);
-    co_return json_response({{"device", name}, {"accepted", other}, {"pin_again", pin_again}});
-  }
-
-  awaitable<void> set_parent(const std::string& device, const std::string& parent) {
-    const std::string former = service_.device_record.parent_of(device);
-    service_.device_record.set(device, parent);
-    // A named local, because g++ 12 destroys a closure with members twice that it builds in a co_await.
-    const DeviceRecord changed = service_.device_record;
-    try {
-      co_await service_.audit->run([&changed] { changed.save(); });
-    } catch (const Error&) {
-      service_.device_record.set(device, former);
-      throw;
-    }
+    co_return json_response(co_await devices_.accept(parameters[0]));
   }
 
   awaitable<Response> reload_policy(const Request& request, const Parameters&) {
@@ -208,62 +192,19 @@ class Admin final : public socket::Session {
   awaitable<Response> read_audit(const Request& request, const Parameters&) {
     const Query query(request.query, {"after", "limit"});
     const std::int64_t after = query.number("after", -1, INT64_MAX, -1);
-    const auto limit = static_cast<std::size_t>(query.number("limit", 1, 1000, 100));
-    std::vector<json::object> records;
-    co_await service_.audit->run([&] { records = audit::read(audit_folder(), after, limit); });
-    const audit::LogState state = co_await service_.audit->state();
-    co_return json_response({{"records", json::array(records.begin(), records.end())},
-                             {"size", state.size},
-                             {"root", state.root}});
+    co_return json_response(co_await audit_.read(after, query.number("limit", 1, 1000, 100)));
   }
 
-  // For `audit verify --device`.
   awaitable<Response> read_anchor(const Request&, const Parameters&) {
-    device::Client& device = signing_device(service_);
-    const AnchorState state = co_await device.read_anchor(account());
-    if (!state.value)
-      throw Error(ErrorKind::conflict,
-                  "the device's counter was not used yet: the first signed "
-                  "checkpoint does it");
-    co_return json_response({{"device", device.name()}, {"value", *state.value}});
+    co_return json_response(co_await audit_.anchor(account()));
   }
 
   awaitable<Response> prune_audit(const Request& request, const Parameters&) {
-    const json::object object = parse_json_object(request.body_text());
-    Fields fields(object);
-    audit::Age age;
-    if (const auto seq = fields.optional_integer("before_seq", 0, INT64_MAX))
-      age.before_seq = static_cast<std::uint64_t>(*seq);
-    if (const auto text = fields.optional_text("before", 32)) {
-      age.before_time = from_rfc3339(*text);
-      if (!age.before_time) fields.fail("before", "has to be like 2026-01-01T00:00:00Z");
-    }
-    fields.finish();
-    if (!age.before_seq && !age.before_time)
-      throw Error(ErrorKind::invalid_request, "before_seq or before: is required");
-    std::vector<std::uint64_t> segments;
-    co_await service_.audit->run([&] {
-      segments = audit::prunable(audit_folder(), age);
-      audit::prune(audit_folder(), segments);
-    });
-    done_ = audit::describe(segments);
-    co_return json_response({{"segments", json::array(segments.begin(), segments.end())},
-                             {"records", segments.size() * audit::kSegmentLeaves}});
+    co_return json_response(co_await audit_.prune(request.body_text()));
   }
 
   awaitable<Response> show_request(const Request&, const Parameters& parameters) {
-    const auto sequence = service_.recent.find(parameters[0]);
-    if (!sequence)
-      throw Error(
-          ErrorKind::not_found,
-          "no such request among the last " + std::to_string(RecentRequests::kLimit) +
-              " that have a record; malformed ones and those that were only counted are not kept");
-    std::vector<json::object> records;
-    co_await service_.audit->run([&] {
-      records = audit::read(audit_folder(), static_cast<std::int64_t>(*sequence) - 1, 1);
-    });
-    if (records.empty()) throw Error(ErrorKind::not_found, "the record has been pruned");
-    co_return json_response(request_document(parameters[0], records.front()));
+    co_return json_response(co_await audit_.request(parameters[0]));
   }
 
   static void require_empty(const Request& request) {
@@ -271,18 +212,18 @@ class Admin final : public socket::Session {
       throw Error(ErrorKind::invalid_request, "this call takes no body");
   }
 
-  std::string audit_folder() const { return service_.config.state_dir + "/audit"; }
   std::uint64_t account() const { return peer_.caller().account; }
 
-  static const Route<Entry> kRoutes[20];
+  static const Route<Entry> kRoutes[22];
 
   Service& service_;
   KeyAdmin keys_;
-  std::string done_;  // what a call did, for its record
+  DeviceAdmin devices_;
+  AuditAdmin audit_;
   identity::Peer peer_;
 };
 
-const Route<Admin::Entry> Admin::kRoutes[20] = {
+const Route<Admin::Entry> Admin::kRoutes[22] = {
     {"GET", "/v1/version", {"version", &Admin::version}},
     {"GET", "/v1/health", {"health", &Admin::health}},
     {"GET", "/v1/keys", {"key.list", &Admin::list_keys}},
@@ -293,6 +234,8 @@ const Route<Admin::Entry> Admin::kRoutes[20] = {
     {"DELETE", "/v1/keys/{}", {"key.delete", &Admin::delete_key}},
     {"POST", "/v1/keys/{}/versions", {"key.add_version", &Admin::add_version}},
     {"POST", "/v1/keys/{}/versions/{}/{}", {"key.change_version", &Admin::change_version}},
+    {"POST", "/v1/keys/{}/csr", {"key.csr", &Admin::request_certificate}},
+    {"POST", "/v1/keys/{}/certificate", {"key.certificate", &Admin::attach_certificate}},
     {"POST", "/v1/keys/{}/disable", {"key.disable", &Admin::disable_key}},
     {"POST", "/v1/keys/{}/enable", {"key.enable", &Admin::enable_key}},
     {"GET", "/v1/jwks", {"jwks", &Admin::jwks}},

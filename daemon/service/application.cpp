@@ -108,6 +108,16 @@ class Application final : public socket::Session {
                  std::move(id));
   }
 
+  awaitable<Response> sign_s3_post(Request request, std::string id, Parameters) {
+    return serve(service_, peer_.caller(), Operation::sign_s3_post, std::move(request),
+                 std::move(id));
+  }
+
+  awaitable<Response> sign_roles_anywhere(Request request, std::string id, Parameters) {
+    return serve(service_, peer_.caller(), Operation::sign_roles_anywhere, std::move(request),
+                 std::move(id));
+  }
+
   awaitable<Response> mint_jwt(Request request, std::string id, Parameters) {
     return serve(service_, peer_.caller(), Operation::mint_jwt, std::move(request), std::move(id));
   }
@@ -128,15 +138,17 @@ class Application final : public socket::Session {
     return key.use != KeyUse::audit && service_.policy->names(peer_.caller(), key.name);
   }
 
-  static const Route<Handler> kRoutes[10];
+  static const Route<Handler> kRoutes[12];
 
   Service& service_;
   identity::Peer peer_;
 };
 
-const Route<Application::Handler> Application::kRoutes[10] = {
+const Route<Application::Handler> Application::kRoutes[12] = {
     {"POST", "/v1/sign/sigv4", &Application::sign_sigv4},
     {"POST", "/v1/sign/sigv4/chunk", &Application::sign_chunk},
+    {"POST", "/v1/sign/s3-post", &Application::sign_s3_post},
+    {"POST", "/v1/sign/roles-anywhere", &Application::sign_roles_anywhere},
     {"POST", "/v1/token/jwt", &Application::mint_jwt},
     {"POST", "/v1/sign/digest", &Application::sign_digest},
     {"GET", "/v1/version", &Application::version},

@@ -1,5 +1,7 @@
 #include "daemon/service/denials.h"
 
+#include <utility>
+
 namespace holdfast {
 
 bool Denials::Bucket::is_full(Part part, SteadyTime now) const {
@@ -19,7 +21,7 @@ bool Denials::Bucket::take(Part part, SteadyTime now) {
 bool Denials::in_full(const audit::Record& record, std::uint64_t account, bool scarce,
                       SteadyTime now) {
   if (!scarce && of_each_[account].take(kOfOne, now) && of_all_.take(kOfAll, now)) return true;
-  const What what{record.uid, record.operation, record.key, record.code};
+  const What what = Denials::what(record);
   if (counts_.size() >= kMostCounts && !counts_.contains(what)) return true;
   ++counted_;
   const auto [at, is_new] = counts_.try_emplace(what);
@@ -59,9 +61,7 @@ std::vector<Denials::Count> Denials::all() {
 }
 
 void Denials::put_back(Count count, SteadyTime now) {
-  const audit::Record& first = count.first;
-  const What what{first.uid, first.operation, first.key, first.code};
-  const auto [at, is_new] = counts_.try_emplace(what);
+  const auto [at, is_new] = counts_.try_emplace(what(count.first));
   Count& kept = at->second;
   if (!is_new) {
     count.first.count += kept.first.count;

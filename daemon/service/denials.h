@@ -25,8 +25,8 @@ class Denials {
   static constexpr Part kOfOne{256, 1}, kOfAll{4096, 32};
   static constexpr std::size_t kMostCounts = 16'384;  // what would be another one has a record
 
-  // True: write this record. False: it was counted, by its uid, operation, key and code; the key has to exist, or be
-  // left empty. `account` is Caller::account; with `scarce` room none is written.
+  // True: write this record. False: it was counted, by its uid, operation, key, code and policy; the key has to exist,
+  // or be left empty. `account` is Caller::account; with `scarce` room none is written.
   bool in_full(const audit::Record& record, std::uint64_t account, bool scarce, SteadyTime now);
 
   struct Count {
@@ -37,7 +37,7 @@ class Denials {
   // Each count of an interval that has ended, and all of them; they are forgotten here.
   std::vector<Count> due(SteadyTime now);
   std::vector<Count> all();
-  // Without time and policy of its own.
+  // Without a time of its own.
   static audit::Record to_record(const Count& count);
 
   // What could not be written is counted on.
@@ -46,8 +46,11 @@ class Denials {
   std::uint64_t counted() const { return counted_; }  // ever
 
  private:
-  using What = std::tuple<std::uint32_t, std::string, std::string,
-                          std::string>;  // uid, operation, key, code
+  // uid, operation, key, code, policy_digest
+  using What = std::tuple<std::uint32_t, std::string, std::string, std::string, std::string>;
+  static What what(const audit::Record& record) {
+    return {record.uid, record.operation, record.key, record.code, record.policy_digest};
+  }
   // What is left of a part.
   struct Bucket {
     bool take(Part part, SteadyTime now);

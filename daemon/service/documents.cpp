@@ -10,6 +10,15 @@
 namespace holdfast {
 namespace {
 
+json::object certificate_entry(const Certificate& certificate) {
+  return {{"subject", certificate.subject},
+          {"issuer", certificate.issuer},
+          {"serial", certificate.serial},
+          {"not_before", to_rfc3339(certificate.not_before)},
+          {"not_after", to_rfc3339(certificate.not_after)},
+          {"sha256", to_hex(sha256(certificate.chain.front()))}};
+}
+
 json::object version_entry(const KeyVersion& version, bool lost, bool public_keys) {
   json::object entry{{"version", version.number},
                      {"kid", version.kid},
@@ -18,6 +27,7 @@ json::object version_entry(const KeyVersion& version, bool lost, bool public_key
                      {"created", to_rfc3339(version.created)},
                      {"since", to_rfc3339(version.since)}};
   if (lost) entry["lost"] = true;
+  if (version.certificate) entry["certificate"] = certificate_entry(*version.certificate);
   if (public_keys && !version.public_key.empty()) {
     entry["public_key_pem"] = spki_to_pem(version.public_key);
     entry["jwk"] = to_jwk(version.public_key);
@@ -49,6 +59,16 @@ json::array process_entries(const Service& service, json::array& reasons) {
   return entries;
 }
 
+// What is wrong with the certificate that a key signs with, or soon will be; empty: nothing.
+std::string certificate_trouble(const Key& key, SystemTime now) {
+  constexpr std::chrono::days kWarning{7};
+  const KeyVersion* active = key.active();
+  if (key.disabled || active == nullptr || active->disabled || !active->certificate) return {};
+  const SystemTime end = active->certificate->not_after;
+  if (now > end) return "expired " + to_rfc3339(end);
+  return now + kWarning > end ? "expires " + to_rfc3339(end) : std::string();
+}
+
 // How far the log is, and how far a checkpoint covers it.
 json::object audit_entry(const Service& service) {
   json::object entry{{"records", service.audit->size()},
@@ -62,7 +82,8 @@ json::object audit_entry(const Service& service) {
 json::object version_document() {
   return {{"version", HOLDFAST_VERSION},
           {"api", 1},
-          {"features", {"sigv4", "sigv4a", "sigv4-chunks", "jwt", "digest"}}};
+          {"features",
+           {"sigv4", "sigv4a", "sigv4-chunks", "s3-post", "roles-anywhere", "jwt", "digest"}}};
 }
 
 json::object health_document(const Service& service, bool names_keys) {
@@ -112,6 +133,11 @@ json::object health_document(const Service& service, bool names_keys) {
       reasons.emplace_back(names_keys ? "key " + name + ": its device does not load it any more"
                                       : "a key does not load any more; the admin socket's health "
                                         "says which");
+    const std::string trouble = certificate_trouble(*key, service.system_clock.now());
+    if (!trouble.empty())
+      reasons.emplace_back(names_keys ? "key " + name + ": its certificate " + trouble
+                                      : "a key's certificate has expired or is about to; the admin "
+                                        "socket's health says which");
   }
   const bool down = !failure.empty() || behind != std::chrono::seconds(0) ||
                     (usable == 0 && !service.devices.empty());

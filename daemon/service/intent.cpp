@@ -1,140 +1,8 @@
 #include "daemon/service/intent.h"
 
 #include "daemon/base/error.h"
-#include "daemon/key/check_value.h"
-#include "daemon/key/verify.h"
 
 namespace holdfast {
-namespace {
-
-using boost::asio::awaitable;
-
-// Derives the signing key of one day, region and service, after the device has shown that it still
-// holds the secret that was imported, and keeps it.
-awaitable<Secret> derive(Service& service, std::uint64_t account, const std::string& scope,
-                         const std::vector<Bytes>& derivation, const Key& key,
-                         const KeyVersion& version) {
-  device::Client& device = service.device(key.device);
-  const Secret mac = co_await device.mac(account, version.object, check_message());
-  if (check_value(mac) != version.check_value)
-    throw Error(ErrorKind::key_lost,
-                "the device answers with another key than was imported; see docs/recovery.md");
-  service.lost.remove(key.name, version.number);
-  Secret derived = co_await device.mac(account, version.object, derivation);
-  // Not if the key was changed or replaced while the device worked: its name may mean another by
-  // now.
-  if (service.catalogue.find(key.name).get() == &key)
-    service.signing_keys.put(account, key.name, version.number, scope, derived.clone(),
-                             service.clock.steady());
-  co_return derived;
-}
-
-// The device's signature, verified with the public key before anything is made of it, as far as the device's
-// `verify` demands.
-awaitable<Bytes> verified_signature(Service& service, std::uint64_t account, Algorithm algorithm,
-                                    const Bytes& digest, const Key& key,
-                                    const KeyVersion& version) {
-  Bytes signature =
-      co_await service.device(key.device).sign(account, version.object, algorithm, digest);
-  if (service.verification.is_due(key.device, algorithm, version.public_key) &&
-      !service.verifier.verifies(version.public_key, algorithm, digest, signature)) {
-    service.verification.failed(key.device);
-    throw Error(
-        ErrorKind::device_unavailable,
-        "the device gave a signature that its own public key refuses; nothing was released");
-  }
-  service.lost.remove(key.name, version.number);
-  co_return signature;
-}
-
-awaitable<Signed> sign_sigv4(Service& service, std::uint64_t account,
-                             const format::Sigv4Request& request, const Key& key,
-                             const KeyVersion& version) {
-  format::Sigv4Bytes bytes = request.bytes(version.kid);
-  const Secret* signing_key =
-      service.signing_keys.find(key.name, version.number, bytes.scope, service.clock.steady());
-  Secret derived;
-  if (signing_key == nullptr) {
-    derived = co_await derive(service, account, bytes.scope, bytes.derivation, key, version);
-    signing_key = &derived;
-  }
-  const Secret signature = hmac_sha256(signing_key->view(), as_bytes(bytes.string_to_sign));
-  const std::string hex = to_hex(signature.view());
-  Signed result{
-      request.reply(bytes, hex), sha256(bytes.string_to_sign), sha256(signature.view()), {}};
-  if (request.chunks())
-    result.recorded = [&service, account, &request, &key, &version, hex, bytes = std::move(bytes)](
-                          std::uint64_t sequence, json::object& reply) {
-      reply["session"] = service.chunk_sessions.open(
-          {account, key.name, version, bytes.scope, bytes.derivation, request.facts(),
-           request.skew(), sequence,
-           format::ChunkChain(*request.chunks(), request.time(), bytes.scope, hex),
-           service.clock.steady()});
-    };
-  co_return result;
-}
-
-awaitable<Signed> sign_chunk(Service& service, std::uint64_t account, const Chunk& chunk,
-                             const Key& key, const KeyVersion& version) {
-  ChunkSession& session = chunk.own();
-  const std::string text = session.chain.string_to_sign(chunk.request());
-  const Secret* signing_key =
-      service.signing_keys.find(key.name, version.number, session.scope, service.clock.steady());
-  Secret derived;
-  if (signing_key == nullptr) {
-    derived = co_await derive(service, account, session.scope, session.derivation, key, version);
-    signing_key = &derived;
-  }
-  const Secret signature = hmac_sha256(signing_key->view(), as_bytes(text));
-  const std::string hex = to_hex(signature.view());
-  Signed result{{{"signature", hex}}, sha256(text), sha256(signature.view()), {}};
-  result.recorded = [&service, &session, &chunk, hex](std::uint64_t, json::object&) {
-    session.chain.advance(chunk.request(), hex);
-    if (session.chain.is_complete()) service.chunk_sessions.close(chunk.request().session);
-  };
-  co_return result;
-}
-
-awaitable<Signed> sign_sigv4a(Service& service, std::uint64_t account,
-                              const format::Sigv4Request& request, const Key& key,
-                              const KeyVersion& version) {
-  const format::Sigv4Bytes bytes = request.bytes(version.kid);
-  const Bytes digest = to_be_signed(Algorithm::es256, bytes.string_to_sign);
-  const Bytes signature =
-      co_await verified_signature(service, account, Algorithm::es256, digest, key, version);
-  co_return Signed{request.reply(bytes, to_hex(ecdsa_raw_to_der(signature))),
-                   sha256(bytes.string_to_sign),
-                   sha256(signature),
-                   {}};
-}
-
-// 128 random bits can't come twice (RFC 7519 §4.1.7), before a restart or after it.
-std::string new_jti() {
-  return to_base64url(random_bytes(16));
-}
-
-awaitable<Signed> mint_jwt(Service& service, std::uint64_t account,
-                           const format::JwtRequest& request, const Key& key,
-                           const KeyVersion& version, const Forced& forced) {
-  const Algorithm algorithm = request.algorithm_for(key.type);
-  const format::JwtMint mint{service.clock.now(), version.kid, new_jti(), forced};
-  const format::JwtBytes bytes = request.bytes(algorithm, mint);
-  const Bytes input = to_be_signed(algorithm, bytes.signing_input);
-  const Bytes signature =
-      co_await verified_signature(service, account, algorithm, input, key, version);
-  co_return Signed{format::JwtRequest::reply(bytes, signature), sha256(bytes.signing_input),
-                   sha256(signature), bytes.jti};
-}
-
-awaitable<Signed> sign_digest(Service& service, std::uint64_t account,
-                              const format::DigestRequest& request, const Key& key,
-                              const KeyVersion& version) {
-  const Bytes signature = co_await verified_signature(service, account, request.algorithm(),
-                                                      request.digest(), key, version);
-  co_return Signed{request.reply(signature), sha256(request.digest()), sha256(signature), {}};
-}
-
-}  // namespace
 
 std::string_view name_of(Operation operation) noexcept {
   switch (operation) {
@@ -142,6 +10,10 @@ std::string_view name_of(Operation operation) noexcept {
       return "sign.sigv4";
     case Operation::sign_sigv4_chunk:
       return "sign.sigv4.chunk";
+    case Operation::sign_s3_post:
+      return "sign.s3-post";
+    case Operation::sign_roles_anywhere:
+      return "sign.roles-anywhere";
     case Operation::mint_jwt:
       return "token.jwt";
     case Operation::sign_digest:
@@ -159,6 +31,10 @@ Intent read_intent(Operation operation, std::string_view body, SystemTime now) {
       return format::Sigv4Request::parse(object, now);
     case Operation::sign_sigv4_chunk:
       return Chunk(format::ChunkRequest::parse(object));
+    case Operation::sign_s3_post:
+      return format::S3PostRequest::parse(object, now);
+    case Operation::sign_roles_anywhere:
+      return format::RolesAnywhereRequest::parse(object, now);
     case Operation::mint_jwt:
       return format::JwtRequest::parse(object);
     case Operation::sign_digest:
@@ -175,7 +51,9 @@ const std::string& key_of(const Intent& intent) {
 KeyUse use_of(const Intent& intent) noexcept {
   if (const auto* sigv4 = std::get_if<format::Sigv4Request>(&intent))
     return sigv4->is_asymmetric() ? KeyUse::sigv4a : KeyUse::sigv4;
-  if (std::holds_alternative<Chunk>(intent)) return KeyUse::sigv4;
+  if (std::holds_alternative<Chunk>(intent) || std::holds_alternative<format::S3PostRequest>(intent))
+    return KeyUse::sigv4;
+  if (std::holds_alternative<format::RolesAnywhereRequest>(intent)) return KeyUse::roles_anywhere;
   return std::holds_alternative<format::JwtRequest>(intent) ? KeyUse::jwt : KeyUse::digest;
 }
 
@@ -185,6 +63,9 @@ Facts take_facts(Intent& intent) {
 
 std::chrono::seconds skew_of(const Intent& intent) {
   if (const auto* sigv4 = std::get_if<format::Sigv4Request>(&intent)) return sigv4->skew();
+  if (const auto* post = std::get_if<format::S3PostRequest>(&intent)) return post->skew();
+  if (const auto* session = std::get_if<format::RolesAnywhereRequest>(&intent))
+    return session->skew();
   const auto* chunk = std::get_if<Chunk>(&intent);
   return chunk != nullptr && chunk->session() ? chunk->session()->skew : std::chrono::seconds{0};
 }
@@ -212,18 +93,6 @@ const KeyVersion* begun_with(const Intent& intent) noexcept {
 
 void settle(Intent& intent, const Key& key) {
   if (auto* jwt = std::get_if<format::JwtRequest>(&intent)) jwt->settle(key.type);
-}
-
-awaitable<Signed> sign(Service& service, std::uint64_t account, const Intent& intent,
-                       const Key& key, const KeyVersion& version, const Forced& forced) {
-  if (const auto* sigv4 = std::get_if<format::Sigv4Request>(&intent))
-    return sigv4->is_asymmetric() ? sign_sigv4a(service, account, *sigv4, key, version)
-                                  : sign_sigv4(service, account, *sigv4, key, version);
-  if (const auto* chunk = std::get_if<Chunk>(&intent))
-    return sign_chunk(service, account, *chunk, key, version);
-  if (const auto* jwt = std::get_if<format::JwtRequest>(&intent))
-    return mint_jwt(service, account, *jwt, key, version, forced);
-  return sign_digest(service, account, std::get<format::DigestRequest>(intent), key, version);
 }
 
 }  // namespace holdfast

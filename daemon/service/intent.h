@@ -12,14 +12,25 @@
 #include "daemon/base/openssl.h"
 #include "daemon/format/digest.h"
 #include "daemon/format/jwt.h"
+#include "daemon/format/roles_anywhere.h"
+#include "daemon/format/s3_post.h"
 #include "daemon/format/sigv4.h"
 #include "daemon/service/service.h"
 
 namespace holdfast {
 
-enum class Operation { sign_sigv4, sign_sigv4_chunk, mint_jwt, sign_digest };
+enum class Operation {
+  sign_sigv4,
+  sign_sigv4_chunk,
+  sign_s3_post,
+  sign_roles_anywhere,
+  mint_jwt,
+  sign_digest
+};
 
-using Intent = std::variant<format::Sigv4Request, Chunk, format::JwtRequest, format::DigestRequest>;
+using Intent = std::variant<format::Sigv4Request, Chunk, format::S3PostRequest,
+                            format::RolesAnywhereRequest, format::JwtRequest,
+                            format::DigestRequest>;
 
 std::string_view name_of(Operation operation) noexcept;  // "sign.sigv4", as records have it
 

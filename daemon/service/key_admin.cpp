@@ -23,7 +23,7 @@ std::string read_name(Fields& fields) {
 
 KeyUse read_use(Fields& fields) {
   const auto use = key_use_from(fields.text("use", 32));
-  if (!use) fields.fail("use", "has to be sigv4, sigv4a, jwt, digest or audit");
+  if (!use) fields.fail("use", "has to be sigv4, sigv4a, jwt, digest, roles-anywhere or audit");
   return *use;
 }
 
@@ -84,8 +84,8 @@ awaitable<json::object> KeyAdmin::create(std::uint64_t account, std::string_view
   refuse_access_key(fields, key.use);
   if (!fits(key.use, key.type))
     fields.fail("type",
-                "does not sign for this use: hmac-sha256 is for sigv4 alone, ed25519 for jwt, and "
-                "audit takes ec-p256 alone");
+                "does not sign for this use: hmac-sha256 is for sigv4 alone, ed25519 for jwt, "
+                "audit takes ec-p256 alone, and roles-anywhere no ec-p384");
 
   Material made = MadeByDevice{};
   co_return co_await add_key(account, std::move(key), device, std::move(made));

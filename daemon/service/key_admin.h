@@ -30,6 +30,14 @@ class KeyAdmin {
   // `verb`: activate, retire, disable or enable.
   boost::asio::awaitable<json::object> change_version(std::string name, std::string number,
                                                       std::string verb);
+  // PKCS#10 for one version: {"csr_pem","version"}.
+  boost::asio::awaitable<json::object> request_certificate(std::uint64_t account, std::string name,
+                                                           std::string_view body);
+  struct Attached {
+    json::object document;  // the key's
+    std::string what;       // for the record
+  };
+  boost::asio::awaitable<Attached> attach_certificate(std::string name, std::string_view body);
   boost::asio::awaitable<json::object> set_disabled(std::string name, bool disabled);
   boost::asio::awaitable<void> remove(std::uint64_t account, std::string name);
 

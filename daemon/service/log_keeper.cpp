@@ -5,13 +5,14 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <ranges>
 
 #include "daemon/audit/checkpoint.h"
+#include "daemon/audit/proof.h"
 #include "daemon/audit/prune.h"
 #include "daemon/base/error.h"
 #include "daemon/base/log.h"
-#include "daemon/base/posix.h"
 #include "daemon/service/recording.h"
 #include "daemon/service/service.h"
 
@@ -25,21 +26,33 @@ using asio::use_awaitable;
 constexpr std::chrono::seconds kLook{1}, kLastCheckpoint{5};
 constexpr std::chrono::hours kPruneEvery{1};
 
+// What somebody else wrote there could say of the counter what he likes.
+bool is_signed_by_us(const Service& service, const audit::SignedCheckpoint& checkpoint) {
+  for (const auto& [name, key] : service.catalogue.all())
+    if (key->use == KeyUse::audit && key->damage.empty() &&
+        std::ranges::any_of(key->versions, [&](const KeyVersion& version) {
+          return checkpoint.is_signed_by(version.public_key);
+        }))
+      return true;
+  return false;
+}
+
 }  // namespace
 
 // What the writer says of the log is enough where it can't be read.
 void LogKeeper::resume() {
   const std::string folder = service_.config.state_dir + "/audit";
+  bool is_newest = true;
   try {
-    const auto stored = audit::read_signed(folder);
-    if (!stored) return;
-    service_.checkpoints.resume(stored->checkpoint);
-    // The newest may be of a time without the device's counter.
     for (const std::uint64_t size : std::views::reverse(audit::list_checkpoints(folder))) {
-      const auto older = audit::parse_checkpoint(
-          read_file(folder + "/" + audit::checkpoint_path(size), audit::kMostNoteBytes));
-      if (older && older->checkpoint.anchor)
-        return service_.checkpoints.resume_anchor(older->checkpoint);
+      const auto stored = audit::read_signed(folder, size);
+      // The newest may be of a time without the device's counter.
+      if (!stored || (!is_newest && !stored->checkpoint.anchor)) continue;
+      if (!is_signed_by_us(service_, *stored) || !audit::has(folder, stored->checkpoint.state))
+        continue;
+      if (is_newest) service_.checkpoints.resume(stored->checkpoint);
+      is_newest = false;
+      if (stored->checkpoint.anchor) return service_.checkpoints.resume_anchor(stored->checkpoint);
     }
   } catch (const Error&) {
   }
@@ -69,7 +82,6 @@ awaitable<void> LogKeeper::write_counts(std::vector<Denials::Count> counts) {
   bool good = true;
   for (Denials::Count& count : counts) {
     audit::Record record = Denials::to_record(count);
-    record.policy_digest = service_.policy->digest();
     record.time = service_.clock.now();
     if (good) try {
         co_await service_.audit->write(std::move(record), !stopping_);

@@ -17,7 +17,7 @@ class LogKeeper {
  public:
   explicit LogKeeper(Service& service) : service_(service) {}
 
-  void resume();  // from the checkpoint that is there
+  void resume();  // from the checkpoints that are there and signed by a key of ours
   boost::asio::awaitable<void> run();
   // The counts, the record of the stop, and a checkpoint over all of it, if disk and device give it in time. Nothing
   // is served any more.

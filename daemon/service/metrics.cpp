@@ -59,6 +59,19 @@ void add_audit(const Service& service, Snapshot& now) {
             service.audit->failure().empty() ? 1 : 0);
 }
 
+void add_certificates(const Service& service, Snapshot& now) {
+  now.gauges(
+      "holdfast_certificate_expiry_timestamp_seconds",
+      "When a key version's certificates stop being valid, in Unix time; none of retired ones.");
+  for (const auto& [name, key] : service.catalogue.all())
+    for (const KeyVersion& version : key->versions)
+      if (version.certificate && version.state != VersionState::retired)
+        now.value({{"key", name}, {"version", std::to_string(version.number)}},
+                  static_cast<double>(std::chrono::duration_cast<std::chrono::seconds>(
+                                          version.certificate->not_after.time_since_epoch())
+                                          .count()));
+}
+
 void add_process(Snapshot& now) {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
@@ -75,6 +88,7 @@ std::string metrics_text(const Service& service) {
   now.gauges("holdfast_open_connections", "Connections that are open, by socket.");
   for (const auto& [socket, count] : service.connections())
     now.value({{"socket", socket}}, static_cast<double>(count));
+  add_certificates(service, now);
   now.gauge("holdfast_keys", "Keys in the catalogue.",
             static_cast<double>(service.catalogue.all().size()));
   now.gauge("holdfast_policy_grants", "Grants of the running policy.",

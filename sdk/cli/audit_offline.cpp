@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 
@@ -35,10 +37,13 @@ std::string read(const std::string& path, std::size_t limit) {
 }
 
 std::string log_folder(const Options& options) {
-  if (options.from.empty()) return audit_folder(options.config);
-  return std::filesystem::is_directory(options.from)
-             ? options.from
-             : std::filesystem::path(options.from).parent_path().string();
+  const std::string place = options.from.empty() ? audit_folder(options.config) : options.from;
+  if (::access(place.c_str(), R_OK) != 0 && errno == EACCES)
+    throw Failure(Exit::failed, place + ": " + std::strerror(EACCES),
+                  "the log is readable by the daemon's user alone: use sudo");
+  return options.from.empty() || std::filesystem::is_directory(place)
+             ? place
+             : std::filesystem::path(place).parent_path().string();
 }
 
 audit::VerifyOptions verify_options(const Options& options, const Context& context) {
@@ -163,8 +168,18 @@ void who(const Options& options, Context& context) {
 
 void write_export(const Options& options) {
   const std::string folder = log_folder(options);
-  std::filesystem::create_directories(options.target);
-  audit::export_log(folder, checkpoint_note(options, folder), options.target);
+  const std::string note = checkpoint_note(options, folder);
+  try {
+    std::filesystem::create_directories(options.target);
+    if (::access(options.target.c_str(), W_OK | X_OK) != 0)
+      throw std::filesystem::filesystem_error("access", options.target,
+                                              std::error_code(errno, std::generic_category()));
+    audit::export_log(folder, note, options.target);
+  } catch (const std::filesystem::filesystem_error& error) {
+    throw Failure(Exit::failed,
+                  "can't write " + error.path1().string() + ": " + error.code().message(),
+                  "name a folder that you can write to, and all below it if it has an export");
+  }
   print(options.target + " has checkpoint, tile/ and tile/entries/");
 }
 

@@ -39,10 +39,6 @@ void prepare(const ChildOptions& options) {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   if (options.own_group) setpgid(0, 0);
-  if (options.ends_with_us) {
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent) _exit(127);
-  }
   if (log >= 0) {
     const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     dup2(nothing, STDIN_FILENO);
@@ -50,8 +46,12 @@ void prepare(const ChildOptions& options) {
     dup2(log, STDERR_FILENO);
   }
   if (options.keep_fd >= 0) fcntl(options.keep_fd, F_SETFD, 0);
-  for (const auto& [name, value] : options.environment) setenv(name.c_str(), value.c_str(), 1);
   if (options.prepare) prepare(options);
+  if (options.ends_with_us) {  // after what may change the user, which clears it
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent) _exit(127);
+  }
+  for (const auto& [name, value] : options.environment) setenv(name.c_str(), value.c_str(), 1);
   std::vector<char*> arguments;
   for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);

@@ -1,16 +1,13 @@
 #include "sdk/cli/credentials.h"
 
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
-#include <functional>
 
 #include "daemon/base/posix.h"
+#include "sdk/cli/aws_file.h"
 #include "sdk/cli/failure.h"
 #include "sdk/cli/output.h"
 
@@ -20,57 +17,6 @@ namespace {
 constexpr std::size_t kMaxFile = 1024 * 1024;
 constexpr std::string_view kSecret = "aws_secret_access_key";
 
-std::string_view trim(std::string_view text) {
-  const auto start = text.find_first_not_of(" \t\r");
-  if (start == std::string_view::npos) return {};
-  return text.substr(start, text.find_last_not_of(" \t\r") - start + 1);
-}
-
-struct Line {
-  std::string_view whole;    // with its newline
-  std::string_view profile;  // the section it stands in
-  std::string name;          // lower case; empty for headings, comments and blank lines
-  std::string_view value;
-  bool heading = false;
-  bool continued = false;  // indented: part of the value above
-};
-
-// As botocore's reader (Python's configparser) sees the file.
-void each_line(std::string_view text, const std::function<void(const Line&)>& visit) {
-  Line line;
-  bool after_value = false;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size() - 1) + 1;
-    line.whole = text.substr(0, end);
-    text.remove_prefix(end);
-    std::string_view body = line.whole;
-    if (body.back() == '\n') body.remove_suffix(1);
-    const std::string_view trimmed = trim(body);
-    line.heading = false;
-    line.continued = false;
-    if (trimmed.empty() || trimmed.front() == '#' || trimmed.front() == ';') {
-      line.name.clear();
-      line.value = {};
-    } else if (after_value && (body.front() == ' ' || body.front() == '\t')) {
-      line.continued = true;
-      line.value = trimmed;
-    } else if (trimmed.front() == '[' && trimmed.find(']') != std::string_view::npos) {
-      line.heading = true;
-      line.profile = trim(trimmed.substr(1, trimmed.find(']') - 1));
-      line.name.clear();
-      after_value = false;
-    } else {
-      const std::size_t mark = std::min(trimmed.find_first_of("=:"), trimmed.size());
-      line.name = std::string(trim(trimmed.substr(0, mark)));
-      std::transform(line.name.begin(), line.name.end(), line.name.begin(),
-                     [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-      line.value = mark < trimmed.size() ? trim(trimmed.substr(mark + 1)) : std::string_view{};
-      after_value = true;
-    }
-    visit(line);
-  }
-}
-
 [[noreturn]] void fail(const std::string& message, const std::string& advice = {}) {
   throw Failure(Exit::failed, message, advice);
 }
@@ -78,12 +24,7 @@ void each_line(std::string_view text, const std::function<void(const Line&)>& vi
 }  // namespace
 
 std::string credentials_path() {
-  if (const char* path = std::getenv("AWS_SHARED_CREDENTIALS_FILE"); path && *path) return path;
-  const char* home = std::getenv("HOME");
-  if (home && *home) return std::string(home) + "/.aws/credentials";
-  if (const passwd* user = getpwuid(geteuid()))
-    return std::string(user->pw_dir) + "/.aws/credentials";
-  fail("there is no home folder to look in", "name the file: AWS_SHARED_CREDENTIALS_FILE=…");
+  return aws_path("AWS_SHARED_CREDENTIALS_FILE", "credentials");
 }
 
 SecretText read_credentials_file(const std::string& path) {
@@ -98,7 +39,7 @@ Credentials find_credentials(std::string_view text, const std::string& profile,
   bool temporary = false, broken = false, twice = false;
   std::string_view id, secret, last;
   std::string known, last_name;
-  each_line(text, [&](const Line& line) {
+  each_line(text, [&](const AwsLine& line) {
     if (line.heading) {
       if (line.profile == profile) ++sections;
       known += (known.empty() ? "" : ", ") + printable(line.profile);
@@ -139,7 +80,7 @@ SecretText without_secret(std::string_view text, const std::string& profile) {
   SecretText out;
   out.reserve(text.size());
   bool dropping = false;
-  each_line(text, [&](const Line& line) {
+  each_line(text, [&](const AwsLine& line) {
     if (line.continued && dropping) return;
     dropping = !line.heading && line.profile == profile && line.name == kSecret;
     if (!dropping) out.insert(out.end(), line.whole.begin(), line.whole.end());

@@ -49,6 +49,7 @@ void add_aws_commands(CLI::App& app, Context& context) {
   aws->footer(
       "Example:\n  holdfast aws curl --key orders-aws --region eu-west-1 --service s3 \\\n"
       "      -- https://bucket.s3.eu-west-1.amazonaws.com/invoices/7.pdf");
+  add_aws_credential_commands(*aws, context);
   CLI::App* curl = aws->add_subcommand("curl", "Sign a request, then run curl with it");
   // curl's options are read as curl reads them, not as CLI11 does.
   curl->set_help_flag();

@@ -140,7 +140,14 @@ std::string dev_configuration(const std::string& folder, const std::string& runt
          "key = \"*\"\n" +
          caller + "facts = { typ = \"**\", " + open +
          " }\n"
-         "limits = { max_skew = \"unlimited\", ttl = \"365d\" }\n";
+         "limits = { max_skew = \"unlimited\", ttl = \"365d\" }\n\n"
+         "# So do forms for S3, whose mode is closed.\n"
+         "[[grant]]\n"
+         "name = \"dev-post\"\n"
+         "key = \"*\"\n" +
+         caller + "facts = { mode = \"post\", \"starts_with.*\" = \"**\", " + open +
+         " }\n"
+         "limits = { max_skew = \"unlimited\" }\n";
 }
 
 DevFolder open_dev_folder(const std::string& given) {

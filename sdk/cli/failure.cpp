@@ -101,7 +101,8 @@ Failure Failure::from_problem(unsigned status, std::string_view body, std::strin
 }
 
 Failure Failure::from_error(const Error& error) {
-  return Failure(exit_for(error.kind()), error.detail());
+  // Where a system call failed, only the place says which file it was about.
+  return Failure(exit_for(error.kind()), error.native_code() != 0 ? error.what() : error.detail());
 }
 
 }  // namespace holdfast::cli

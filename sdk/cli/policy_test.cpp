@@ -48,19 +48,19 @@ Caller read_caller(config::Table& test) {
 }
 
 policy::Asked read_asked(config::Table& test) {
-  std::vector<std::string> words;
+  std::vector<policy::Pair> pairs;
   for (const char* name : {"skew", "ttl", "at"})
-    if (auto text = test.text(name)) words.push_back(std::string(name) + "=" + *text);
+    if (auto text = test.text(name)) pairs.push_back({name, std::move(*text)});
   if (auto table = test.table("facts"))
     for (const std::string& name : table->keys()) {
       if (table->is_integer(name))
-        words.push_back(name + "=" + std::to_string(*table->integer(name, INT64_MIN, INT64_MAX)));
+        pairs.push_back({name, std::to_string(*table->integer(name, INT64_MIN, INT64_MAX))});
       else if (table->is_boolean(name))
-        words.push_back(name + "=" + (*table->boolean(name) ? "true" : "false"));
+        pairs.push_back({name, *table->boolean(name) ? "true" : "false"});
       else
-        for (const std::string& value : table->texts(name)) words.push_back(name + "=" + value);
+        for (std::string& value : table->texts(name)) pairs.push_back({name, std::move(value)});
     }
-  return at_place(test, "facts", [&] { return policy::asked_from(words); });
+  return at_place(test, "facts", [&] { return policy::asked_from(std::move(pairs)); });
 }
 
 std::vector<Expectation> read_expectations(const std::string& path) {

@@ -1,77 +1,75 @@
 // `holdfast run`: root starts a command with a label, by which grants can tell it from others of its user.
-#include <grp.h>
 #include <poll.h>
-#include <pwd.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <optional>
 
 #include "daemon/base/posix.h"
 #include "daemon/identity/label.h"
 #include "sdk/cli/child.h"
 #include "sdk/cli/command.h"
-#include "sdk/cli/output.h"
 #include "sdk/cli/scope.h"
+#include "sdk/cli/user.h"
 
 namespace holdfast::cli {
 namespace {
 
 struct RunOptions {
   std::string label, user;
-  std::vector<std::string> command;
+  std::vector<std::string> environment, command;
 };
 
-struct User {
-  std::string name, home, shell;
-  uid_t uid;
-  gid_t gid;
-};
+using Environment = std::vector<std::pair<std::string, std::string>>;
 
-User user_named(const std::string& name) {
-  const passwd* entry = ::getpwnam(name.c_str());
-  if (entry == nullptr) throw Failure(Exit::usage, "no such user: " + name);
-  return {entry->pw_name, entry->pw_dir, entry->pw_shell, entry->pw_uid, entry->pw_gid};
+// NAME=VALUE, or NAME for what it is here; one that is not set here is not there either.
+Environment read_environment(const std::vector<std::string>& words) {
+  Environment out;
+  for (const std::string& word : words) {
+    const std::size_t sign = word.find('=');
+    const std::string name = word.substr(0, sign);
+    if (name.empty()) throw Failure(Exit::usage, "--env takes NAME or NAME=VALUE, not " + word);
+    if (sign != word.npos)
+      out.emplace_back(name, word.substr(sign + 1));
+    else if (const char* value = std::getenv(name.c_str()))
+      out.emplace_back(name, value);
+  }
+  return out;
 }
 
-// In the child, still root. The environment stays, but for what would lead back to root's own session.
-void become(const User& user) {
-  if (::initgroups(user.name.c_str(), user.gid) != 0 ||
-      ::setresgid(user.gid, user.gid, user.gid) != 0 ||
-      ::setresuid(user.uid, user.uid, user.uid) != 0)
-    throw Failure(Exit::failed, "can't become " + user.name + ": " + std::strerror(errno));
-  for (const char* name : {"XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS"}) ::unsetenv(name);
-  ::setenv("USER", user.name.c_str(), 1);
-  ::setenv("LOGNAME", user.name.c_str(), 1);
-  ::setenv("HOME", user.home.c_str(), 1);
-  ::setenv("SHELL", user.shell.empty() ? "/bin/sh" : user.shell.c_str(), 1);
-}
-
-UniqueFd take_signals() {
+UniqueFd take_signals(bool own_session) {
   sigset_t taken;
   sigemptyset(&taken);
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD})
     sigaddset(&taken, number);
+  // We may not stop and leave it reading what is typed into the shell.
+  if (own_session)
+    for (const int number : {SIGTSTP, SIGWINCH}) sigaddset(&taken, number);
   sigprocmask(SIG_BLOCK, &taken, nullptr);
   UniqueFd signals(::signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals) throw_errno(ErrorKind::internal, "signalfd");
   return signals;
 }
 
-int wait_for(Child& child, int signals) {
+void hand_on(const signalfd_siginfo& info, Child& child, bool own_session) {
+  if (info.ssi_signo == SIGCHLD) return;
+  const int number = static_cast<int>(info.ssi_signo);
+  // What a terminal sends goes to its whole foreground group.
+  if (info.ssi_code != SI_KERNEL)
+    child.signal(number);
+  else if (own_session)
+    ::kill(-child.pid(), number);
+}
+
+int wait_for(Child& child, int signals, bool own_session) {
   while (child.running()) {
     pollfd ready{signals, POLLIN, 0};
     ::poll(&ready, 1, -1);
     signalfd_siginfo info{};
-    while (::read(signals, &info, sizeof info) == sizeof info)
-      // What a terminal's key sends goes to its whole foreground group: the program has it already.
-      if (info.ssi_signo != SIGCHLD && info.ssi_code != SI_KERNEL)
-        child.signal(static_cast<int>(info.ssi_signo));
+    while (::read(signals, &info, sizeof info) == sizeof info) hand_on(info, child, own_session);
   }
   return child.status();
 }
@@ -81,32 +79,24 @@ int run_labelled(const RunOptions& options) {
     throw Failure(Exit::usage, "a label is [a-z0-9][a-z0-9._-]{0,62}, not " + options.label);
   std::optional<User> user;
   if (!options.user.empty()) user = user_named(options.user);
+  const Environment environment = read_environment(options.environment);
   if (::geteuid() != 0)
     throw Failure(Exit::failed, "only root can give a label: it is worth what it costs to get one",
                   "run it by sudo, a unit or the runner's own service");
   std::uint64_t random = 0;
   if (::getrandom(&random, sizeof random, 0) != sizeof random)
     throw_errno(ErrorKind::internal, "getrandom");
-  const std::string scope = identity::label_scope(options.label, random);
-  const UniqueFd signals = take_signals();
+  const UniqueFd signals = take_signals(user.has_value());
+  const Scope scope(identity::label_scope(options.label, random));
   ChildOptions child_options;
+  child_options.ends_with_us = true;
+  child_options.environment = environment;
   child_options.prepare = [&] {
-    enter_scope(scope);
+    scope.enter();
     if (user) become(*user);
   };
-  // Also where it ends in between.
-  struct End {
-    const std::string& scope;
-    ~End() {
-      try {
-        end_scope(scope);
-      } catch (const std::exception& error) {
-        note("holdfast: " + printable(error.what()));
-      }
-    }
-  } end{scope};
   Child child = Child::start(options.command, child_options);
-  return wait_for(child, signals.get());
+  return wait_for(child, signals.get(), user.has_value());
 }
 
 }  // namespace
@@ -119,10 +109,18 @@ void add_run_command(CLI::App& app, Context& context) {
       ->required()
       ->type_name("L");
   run->add_option("--user", options->user, "Run it as this user, with its groups")->type_name("U");
+  run->add_option(
+         "--env", options->environment,
+         "Hand this on, or set it; may be repeated. Needed with --user, where little is handed on")
+      ->allow_extra_args(false)
+      ->type_name("NAME[=VALUE]");
   run->add_option("CMD", options->command, "The command (after `--`)")->required();
   run->footer(
       "It and what it starts keep the label, and can't leave it without root; what is left when it "
-      "ends is killed.\nIts exit status is passed on.\n\n"
+      "or run ends is\nkilled. Its exit status is passed on. With --user it has a session without "
+      "a "
+      "terminal, and of the environment\nLANG, LANGUAGE, LC_*, TERM, TZ, HOLDFAST_SOCKET and what "
+      "--env names.\n\n"
       "Example, and the grant for it:\n"
       "  holdfast run --label deploy --user ci -- ./deploy.sh\n"
       "  caller = { label = \"deploy\", user = \"ci\" }");

@@ -4,14 +4,10 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "daemon/base/secret.h"
 
 namespace holdfast::cli {
-
-// Zeroed when released.
-using SecretText = std::vector<char, ZeroingAllocator<char>>;
 
 // A file of at most `limit` bytes, "-" for standard input. Throws Failure, with `advice` where it
 // can't be opened.

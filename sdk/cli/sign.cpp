@@ -116,6 +116,7 @@ void add_sign_commands(CLI::App& app, Context& context) {
     take_region(options->region, options->region_set, {"AWS_REGION"});
     sign(*options, context);
   });
+  add_s3_post_command(*group, context);
 }
 
 }  // namespace holdfast::cli

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from holdfast_testing import paths
+from holdfast_testing import paths, units
 from holdfast_testing.daemon import Daemon, everything
 from holdfast_testing.fixtures import folder, pytest_runtest_makereport, root, swtpm  # noqa: F401
 from holdfast_testing.softhsm import SoftHsm
@@ -35,3 +35,10 @@ def vectors():
     if not os.path.isdir(paths.VECTORS):
         pytest.skip(f"no published vectors in {paths.VECTORS}: set HOLDFAST_VECTORS")
     return paths.VECTORS
+
+
+@pytest.fixture
+def cgroups(root):
+    if not units.tree():
+        pytest.skip("no cgroup tree that can be written: " + ", ".join(units.TREES))
+    return units

@@ -6,11 +6,13 @@ import json
 import os
 import random
 import shutil
+import subprocess
 
 import pytest
 
 from holdfast_testing import tlog
 from holdfast_testing.daemon import Daemon, everything, problem
+from holdfast_testing.paths import program
 from holdfast_testing.processes import wait_until
 from holdfast_testing.sigv4 import get
 from holdfast_testing.swtpm import Swtpm
@@ -130,6 +132,19 @@ def test_export_is_a_log_of_static_files(signing):
         wait_until(lambda: is_signed(signing), 60, "a checkpoint covers it")
     assert len(entries) > 300
     assert not [name for _, _, files in os.walk(site) for name in files if "details" in name]
+
+
+def test_export_says_where_it_can_not_write(signing):
+    """Roots too: a file where a folder should be, at the top and below, and a file system without new files."""
+    file, earlier = os.path.join(signing.folder, "a-file"), os.path.join(signing.folder, "earlier")
+    os.mkdir(earlier)
+    for path in (file, os.path.join(earlier, "tile")):
+        with open(path, "wb"):
+            pass
+    for target, named in ((file, file), (os.path.join(file, "site"), file), (earlier, os.path.join(earlier, "tile")), ("/proc/site", "/proc/site")):
+        done = signing.cli("audit", "export", target, "--from", audit_folder(signing), check=False)
+        assert done.returncode == 1 and f"can't write {named}" in done.stderr, done
+        assert "name a folder that you can write to" in done.stderr and "defect" not in done.stderr, done
 
 
 def test_who_finds_the_caller_of_a_signature(signing):
@@ -398,6 +413,23 @@ def test_row10_log_that_goes_on_behind_its_anchor_says_so(anchored):
     assert len(records) == 1 and "rolled back" in records[0]["details"]["reason"], records
     wait_until(lambda: is_signed(anchored), 60, "a checkpoint with the counter's value is signed")
     assert verify(anchored, "--key", anchored.key, "--device")["good"] is True
+
+
+@pytest.mark.parametrize("command", [["verify"], ["who", "ab" * 32], ["proof", "3"], ["export", "nowhere"]])
+def test_log_of_another_user_is_no_defect_of_the_program(folder, command):
+    locked = os.path.join(folder, "locked")
+    os.makedirs(os.path.join(locked, "audit"), exist_ok=True)
+    # Not even for root, without its capabilities.
+    without = ["setpriv", "--bounding-set=-all"] if os.geteuid() == 0 else []
+    for closed in (locked, os.path.join(locked, "audit")):
+        os.chmod(closed, 0)
+        try:
+            result = subprocess.run([*without, program("holdfast"), "audit", *command, "--from", os.path.join(locked, "audit")],
+                                    cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+        finally:
+            os.chmod(closed, 0o700)
+        assert result.returncode == 1
+        assert f"holdfast: {locked}/audit: Permission denied" in result.stderr and "sudo" in result.stderr, result.stderr
 
 
 def test_prune_drops_details_and_keeps_proofs(signing):

@@ -288,6 +288,7 @@ def test_digests(daemon, case):
         ("/v1/../v1/health", "not_found", 404),
         ("/v1/audit", "not_found", 404),
         ("/v1/sign/sigv4", "method_not_allowed", 405),
+        ("/v1/sign/s3-post", "method_not_allowed", 405),
         ("/v1/sign/digest", "method_not_allowed", 405),
         ("/v1/keys?limit=x", "invalid_request", 400),
         ("/v1/keys?limit=-1", "invalid_request", 400),

@@ -32,7 +32,7 @@ facts = {{ method = "DELETE" }}
 name = "not-inside"
 effect = "deny"
 key = "*"
-facts = {{ host = {{ cidr = ["10.0.0.0/8", "127.0.0.0/8", "::1/128"] }} }}
+facts = {{ host = {{ is = "evil.example", cidr = ["10.0.0.0/8", "127.0.0.0/8", "::1/128"] }} }}
 
 [[grant]]
 name = "not-secret"
@@ -117,6 +117,15 @@ def test_row06_deny_of_addresses_sees_every_spelling(daemon, host):
         assert reply.code in ("not_permitted", "invalid_request"), reply
         assert sign(client, "https://11.1.2.3/a").status == 200
         assert sign(client, "https://[fd00::1]/a").status == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "Evil.Example", "evil.example:443", "evil.example:8443"])
+def test_row06_deny_of_a_host_sees_every_port(daemon, host):
+    with daemon.client() as client:
+        url = "https://" + host.removesuffix(":443")
+        reply = sign(client, url, headers=[["Host", host]])
+        assert reply.code == "not_permitted", reply
+        assert sign(client, "https://good.example", headers=[["Host", "good.example:443"]]).status == 200
 
 
 @pytest.mark.parametrize("path", [
@@ -333,6 +342,30 @@ def test_test_reads_numbers_booleans_lists_and_durations(daemon):
             'facts = { expires_in = 60, encoded_path = true, "query.n" = ["a", "b"] }\nexpect = "allow"\n')  # fmt: skip
     table = write(daemon, "typed/table.toml", test + test.replace("30s", "61s").replace("allow", "deny") + test.replace('"a", "b"', '"a", "c"').replace("allow", "deny"))
     assert daemon.cli("policy", "test", "--config", config, table).stdout == "3 of 3 are as expected\n"
+
+
+def test_test_takes_a_name_with_an_equals_sign_for_that_name(daemon):
+    config = write(daemon, "equals/holdfast.toml", '''
+[[grant]]
+name = "a"
+key = "k"
+caller = { uid = 1 }
+facts = { "query.a=b" = "c", "query.*" = false }
+''')
+    table = write(daemon, "equals.toml", '''
+[[test]]
+caller = { uid = 1 }
+key = "k"
+facts = { "query.a=b" = "c" }
+expect = "allow"
+''')
+    assert daemon.cli("policy", "test", "--config", config, table).stdout == "1 of 1 are as expected\n"
+
+
+def test_file_that_is_not_there_is_named(daemon):
+    for arguments in (["test", "absent.toml"], ["lint", "--offline", "--config", "absent.toml"]):
+        done = daemon.cli("policy", *arguments, check=False)
+        assert done.returncode == 1 and "absent.toml" in done.stderr
 
 
 def test_lint_warns_and_asks_the_daemon_for_its_keys(daemon, grants):

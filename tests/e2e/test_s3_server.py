@@ -19,6 +19,18 @@ from holdfast_testing.swift import ACCESS_KEY, REGION, SECRET, Swift
 
 GRANTS = """
 [[grant]]
+name = "copies"
+key = ["copies", "careful"]
+caller = { uid = %(uid)d }
+facts = { service = "s3", "header.x-amz-copy-source" = "**" }
+
+[[grant]]
+name = "no-secrets"
+effect = "deny"
+key = "careful"
+facts = { "header.x-amz-copy-source" = "/bucket/secret-*" }
+
+[[grant]]
 name = "own-copies"
 key = "narrow"
 caller = { uid = %(uid)d }
@@ -56,6 +68,8 @@ def daemon(folder, swtpm):
     with Daemon(os.path.join(folder, "daemon"), swtpm.tcti, grants) as running:
         running.import_aws("s3", ACCESS_KEY, SECRET)
         running.import_aws("narrow", ACCESS_KEY, SECRET)
+        running.import_aws("copies", ACCESS_KEY, SECRET)
+        running.import_aws("careful", ACCESS_KEY, SECRET)
         running.import_aws("wrong", ACCESS_KEY, SECRET + "!")
         yield running
 
@@ -257,13 +271,23 @@ def test_row28_headers_that_the_daemon_makes_can_not_be_given(caller, header):
 
 def test_row29_copy_source_is_judged(caller):
     good = [("X-Amz-Copy-Source", "/bucket/own-1")]
-    assert caller.call("PUT", "/bucket/copy", headers=good, key="narrow")[0] == 200
-    assert caller.call("GET", "/bucket/copy") == (200, b"mine")
-    for source in ("/bucket/a%20b.txt", "bucket/own-1", "/other/own-1", "/bucket/own-1/../a", "/BUCKET/own-1"):
+    for source in ("/bucket/own-1", "bucket/own-1"):
+        assert caller.call("PUT", "/bucket/copy", headers=[("X-Amz-Copy-Source", source)], key="narrow")[0] == 200
+        assert caller.call("GET", "/bucket/copy") == (200, b"mine")
+    for source in ("/bucket/a%20b.txt", "/other/own-1", "/bucket/own-1/../a", "/BUCKET/own-1"):
         problem(caller.ask("PUT", "/bucket/copy", headers=[("x-amz-copy-source", source)], key="narrow"), "not_permitted", 403)
     both = [*good, ("X-Amz-Copy-Source", "/bucket/a%20b.txt")]
     problem(caller.ask("PUT", "/bucket/copy", headers=both, key="narrow"), "not_permitted", 403)
     problem(caller.ask("PUT", "/bucket/copy", key="narrow"), "not_permitted", 403)
+
+
+@pytest.mark.parametrize("source", ["/bucket/secret-1", "bucket/secret-1", "/bucket/%73ecret-1", "bucket%2Fsecret-1"])
+def test_row29_deny_of_a_copy_source_sees_each_spelling_that_the_server_takes(caller, source):
+    headers = [("X-Amz-Copy-Source", source)]
+    assert caller.call("PUT", "/bucket/secret-1", b"theirs")[0] == 200
+    assert caller.call("PUT", "/bucket/copy", headers=headers, key="copies")[0] == 200
+    assert caller.call("GET", "/bucket/copy") == (200, b"theirs")
+    problem(caller.ask("PUT", "/bucket/copy", headers=headers, key="careful"), "not_permitted", 403)
 
 
 def api(caller, service, host, headers=(), target="/", method="POST", **more):

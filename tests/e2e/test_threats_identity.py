@@ -94,13 +94,6 @@ def curl(daemon, key, uid, command=(TRUSTED,), procs=None, environment=None, wra
     return int(done.stdout)
 
 
-@pytest.fixture
-def cgroups(root):
-    if not units.tree():
-        pytest.skip("no cgroup tree that can be written: " + ", ".join(units.TREES))
-    return units
-
-
 # Row 4: what an executable is worth.
 
 
@@ -299,13 +292,6 @@ def run(daemon, *arguments, **options):
     return daemon.cli("run", *arguments, check=False, **options)
 
 
-def scopes():
-    found = []
-    with contextlib.suppress(FileNotFoundError):
-        found = [name for name in os.listdir(os.path.join(units.tree(), "system.slice")) if name.startswith("holdfast-label-")]
-    return found
-
-
 SIGN = ["sign", "sigv4", "--region", "eu-west-1", "--service", "s3", "--method", "GET", "https://bucket.s3.eu-west-1.amazonaws.com/a"]
 
 
@@ -318,7 +304,7 @@ def test_row05_label_tells_jobs_of_one_user_apart(daemon, cgroups):
                 assert done.returncode == status, (label, key, done)
     who = json.loads(run(daemon, "--label", "nightly", "--user", JOBS, "--", program("holdfast"), "--json", "whoami").stdout)
     assert (who["user"], who["label"], who["grants"]) == (JOBS, "nightly", ["label"]), who
-    assert scopes() == []
+    assert units.labelled("nightly") == []
 
 
 def test_row05_label_is_roots_to_give_and_can_not_be_left(daemon, cgroups):
@@ -329,42 +315,6 @@ def test_row05_label_is_roots_to_give_and_can_not_be_left(daemon, cgroups):
     leave = f"for p in {units.tree()}/cgroup.procs {units.tree()}/system.slice/cgroup.procs; do echo $$ >$p && echo left; done; true"
     done = run(daemon, "--label", "nightly", "--user", JOBS, "--", "sh", "-c", leave)
     assert "left" not in done.stdout and done.returncode == 0, done
-
-
-def test_labelled_command_has_its_user_its_environment_and_hands_its_status_on(daemon, cgroups):
-    done = run(daemon, "--label", "nightly", "--user", JOBS, "--", "sh", "-c", 'id -un; id -G; echo "$HOME $USER $LOGNAME $KEPT $XDG_RUNTIME_DIR"; exit 42',
-               env={"KEPT": "kept", "XDG_RUNTIME_DIR": "/run/user/0"})  # fmt: skip
-    assert done.returncode == 42, done
-    name, groups, environment = done.stdout.splitlines()
-    home = subprocess.run(["getent", "passwd", JOBS], capture_output=True, text=True, check=True).stdout.split(":")[5]
-    wanted = subprocess.run(["id", "-G", JOBS], capture_output=True, text=True, check=True).stdout.split()
-    assert (name, sorted(groups.split()), environment) == (JOBS, sorted(wanted), f"{home} {JOBS} {JOBS} kept "), done.stdout
-    assert run(daemon, "--label", "nightly", "--", "sh", "-c", "kill -KILL $$").returncode == 128 + signal.SIGKILL
-    assert run(daemon, "--label", "nightly", "--", "/nonexistent").returncode == 1
-    assert run(daemon, "--label", "nightly", "--user", "no-such-user", "--", "true").returncode == 2
-    assert scopes() == []
-
-
-def test_labelled_command_gets_signals_and_leaves_nothing_behind(daemon, cgroups, folder):
-    mark = os.path.join(folder, "left.pid")
-    script = f"trap 'exit 7' TERM; setsid sleep 1000 & echo $! >{mark}.new; mv {mark}.new {mark}; while :; do sleep 0.1; done"
-    process = subprocess.Popen([program("holdfast"), "run", "--label", "nightly", "--", "sh", "-c", script])
-    wait_until(lambda: os.path.exists(mark), 20, "the command runs")
-    with open(mark, encoding="ascii") as file:
-        left = int(file.read())
-    assert len(scopes()) == 1 and os.path.exists(f"/proc/{left}")
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=30) == 7
-    assert scopes() == []
-
-    def is_gone():
-        try:
-            with open(f"/proc/{left}/stat", encoding="latin-1") as stat:
-                return stat.read().rsplit(")", 1)[1].split()[0] == "Z"
-        except FileNotFoundError:
-            return True
-
-    wait_until(is_gone, 10, "what it left behind is ended")
 
 
 # Row 22: nested pid namespaces.

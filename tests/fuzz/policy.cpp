@@ -62,6 +62,13 @@ std::vector<Asked> questions() {
                               {"signing_options", "true"},
                               {"action", "unknown"},
                               {"expires_in", "x"}});
+  const Facts form = facts_of({{"service", "s3"},
+                               {"bucket", "in"},
+                               {"mode", "post"},
+                               {"path_prefix", "/user/"},
+                               {"content_length_max", "1000"},
+                               {"field.tagging", "t"},
+                               {"starts_with.x-amz-acl", "p"}});
   const Facts token = facts_of({{"audience", "https://api.example.com"},
                                 {"issuer", "https://id.example.com"},
                                 {"subject", "orders.service"},
@@ -73,6 +80,7 @@ std::vector<Asked> questions() {
     for (const char* key : {"orders-aws", "orders-jwt", "k", "other-key", ""}) {
       asked.push_back({caller, key, s3, {}});
       asked.push_back({caller, key, odd, {}});
+      asked.push_back({caller, key, form, {}});
       asked.push_back({caller, key, token, std::chrono::seconds(300)});
       asked.push_back({caller, key, digest, {}});
     }

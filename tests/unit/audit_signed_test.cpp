@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "daemon/audit/export.h"
 #include "daemon/audit/proof.h"
 #include "tests/unit/audit_support.h"
 
@@ -102,6 +103,25 @@ TEST(Checkpoint, HasOneSpelling) {
         const auto read = parse_checkpoint(changed);
         EXPECT_FALSE(read && read->is_signed_by(signer.spki)) << "byte " << at;
       }
+  }
+}
+
+// C2SP signed-note: no control characters, UTF-8 alone, and no failed signature beside a known key's good one.
+TEST(Checkpoint, IsRefusedWhereTheFormatOfANoteSaysSo) {
+  const Signer signer;
+  Checkpoint checkpoint = checkpoint_of({7, to_base64(sha256("root"))});
+  const std::string good = signer.note(checkpoint);
+  const std::string failed = signature_line(checkpoint.origin, signer.spki, Bytes(70, 1));
+  for (const std::string& note : {good + failed, good.substr(0, good.find("\n\n") + 2) + failed +
+                                                     good.substr(good.find("\n\n") + 2)}) {
+    const auto parsed = parse_checkpoint(note);
+    EXPECT_FALSE(parsed && parsed->is_signed_by(signer.spki)) << note;
+  }
+  for (const std::string bad : {"\x1b[2J", "\r", "\xff"}) {
+    checkpoint.policy_digest = bad;
+    EXPECT_FALSE(parse_checkpoint(signer.note(checkpoint))) << bad;
+    EXPECT_FALSE(parse_checkpoint(good + "\xe2\x80\x94 witness" + bad + " " +
+                                  to_base64(Bytes(76, 1)) + "\n"));
   }
 }
 
@@ -207,8 +227,42 @@ TEST_F(SignedLog, IsNotOpenedBehindItsCheckpoint) {
   append(100);
   for (const std::string name : {"leaves", "details", "head"})
     copy(folder_.other("older") + "/" + name, path(name));
+  const std::string torn = contents(leaves_file(folder_.log())) + "{\"seq\":300,";
+  overwrite(leaves_file(folder_.log()), torn);
   EXPECT_THAT(refusal_of([&] { Log::open(folder_.log(), false); }), HasSubstr("signed checkpoint"));
   EXPECT_FALSE(verdict().good);
+  EXPECT_TRUE(contents(leaves_file(folder_.log())) == torn) << "what is refused stays as it was";
+}
+
+// A power cut may take records whose tile it leaves. What comes in their place is another tile's.
+TEST_F(SignedLog, IsNotReadFromATileOfRecordsThatAPowerCutTook) {
+  append(300);
+  copy(folder_.log(), folder_.other("durable"));
+  {
+    const auto log = Log::open(folder_.log(), false);
+    log->append(samples(1000, 300));  // fills tile/0/001
+  }
+  for (const std::string name : {"leaves", "details", "head"})
+    copy(folder_.other("durable") + "/" + name, path(name));
+  ASSERT_TRUE(std::filesystem::exists(path("tile/0/001")));
+  append(100);
+  EXPECT_TRUE(verdict().good) << testing::PrintToString(verdict().faults);
+  EXPECT_EQ(prove(folder_.log(), 350, contents(path("checkpoint"))).index, 350U);
+  EXPECT_EQ(refusal_of([&] { Log::open(folder_.log(), false); }), "");
+  append(200);
+  EXPECT_TRUE(verdict().good);
+  EXPECT_EQ(prove(folder_.log(), 350, contents(path("checkpoint"))).index, 350U);
+}
+
+// As a backup that was unpacked over the folder leaves it.
+TEST_F(SignedLog, IsNotOpenedBehindANewerCheckpointBesideItsOwn) {
+  append(300);
+  copy(folder_.log(), folder_.other("older"));
+  append(100);
+  for (const std::string name : {"leaves", "details", "head", "checkpoint"})
+    copy(folder_.other("older") + "/" + name, path(name));
+  EXPECT_THAT(refusal_of([&] { Log::open(folder_.log(), false); }),
+              HasSubstr("its first 400 records are not those of its signed checkpoint"));
 }
 
 TEST_F(SignedLog, KeepsTheLastThousandCheckpoints) {
@@ -227,13 +281,13 @@ TEST(Proofs, AreRightForEveryRecordOfEverySizeOfASmallTree) {
   const TempFolder folder;
   make_log(folder.log(), 70);
   const auto leaves = lines_of(contents(leaves_file(folder.log())));
-  StoredTree tree(folder.log());
   for (std::uint64_t size = 1; size <= leaves.size(); ++size) {
+    StoredTree tree(folder.log(), size);
     const std::string expected = merkle_tree_hash(leaves.data(), size);
-    const Sha256 root = tree.root(size);
+    const Sha256 root = tree.root();
     ASSERT_EQ(as_text(root), expected) << size;
     for (std::uint64_t index = 0; index < size; ++index) {
-      auto proof = tree.inclusion(index, size);
+      auto proof = tree.inclusion(index);
       const Sha256 leaf = leaf_hash(leaves[index]);
       ASSERT_TRUE(is_included(leaf, index, size, proof, root)) << index << " of " << size;
       EXPECT_FALSE(is_included(leaf_hash("other"), index, size, proof, root));
@@ -255,12 +309,12 @@ TEST(Proofs, ComeFromTheTilesOfALargeTree) {
     for (const std::string& line : lines_of(contents(leaves_file(folder.log(), first)))) {
       grown.push(leaf_hash(line));
       if (grown.size() % 9973 == 0 || grown.size() > kSegmentLeaves + 250) {
-        EXPECT_EQ(StoredTree(folder.log()).root(grown.size()), grown.root()) << grown.size();
+        EXPECT_EQ(StoredTree(folder.log(), grown.size()).root(), grown.root()) << grown.size();
       }
     }
   // Of the older segment only tiles are needed, but for the record itself.
-  StoredTree tree(folder.log());
-  const auto proof = tree.inclusion(40'000, grown.size());
+  StoredTree tree(folder.log(), grown.size());
+  const auto proof = tree.inclusion(40'000);
   const auto line = lines_of(contents(leaves_file(folder.log())))[40'000];
   EXPECT_TRUE(is_included(leaf_hash(line), 40'000, grown.size(), proof, grown.root()));
 }
@@ -280,6 +334,27 @@ TEST_F(SignedLog, GivesAProofThatItsCheckpointCoversTheRecord) {
   std::replace(leaves.begin(), leaves.end(), '7', '8');
   overwrite(leaves_file(folder_.log()), leaves);
   EXPECT_THAT(refusal_of([&] { prove(folder_.log(), 3, note); }), HasSubstr("audit verify"));
+}
+
+// The parts that an export already has are not written again.
+TEST_F(SignedLog, IsNotExportedOverAnother) {
+  append(600);
+  const std::string site = folder_.other("site");
+  std::filesystem::create_directory(site);
+  export_log(folder_.log(), contents(path("checkpoint")), site);
+  const TempFolder other;
+  const auto log = Log::open(other.log(), false);
+  log->append(samples(5000, 600));
+  log->store_head();
+  const std::string note = signer_.note(checkpoint_of(log->state()));
+  EXPECT_THROW(export_log(other.log(), note, site), Error);
+  EXPECT_EQ(contents(site + "/checkpoint"), contents(path("checkpoint")));
+  // What an export left that did not come to its end is written again.
+  std::filesystem::remove(site + "/checkpoint");
+  export_log(other.log(), note, site);
+  EXPECT_TRUE(contents(site + "/tile/0/000") == contents(other.log() + "/tile/0/000"));
+  EXPECT_TRUE(contents(site + "/tile/entries/001").find(sample(5300).signed_digest) !=
+              std::string::npos);
 }
 
 }  // namespace

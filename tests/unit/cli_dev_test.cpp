@@ -66,6 +66,9 @@ TEST_F(DevFolderTest, AllowsEverythingToItsOwnUidAlone) {
   const std::chrono::seconds ten_years(86400 * 3650);
   EXPECT_TRUE(policy->decide({caller, "any-key.1", facts, ten_years, {}}).allowed);
   EXPECT_TRUE(policy->decide({caller, "any", Facts{}, ten_years, {}}).allowed);
+  facts.add("mode", "post");
+  facts.add("starts_with.content-type", "image/");
+  EXPECT_TRUE(policy->decide({caller, "any", facts, ten_years, {}}).allowed);
   Facts token;
   token.add("audience", "https://a.example/b");
   token.add("algorithm", "ES256");

@@ -416,6 +416,12 @@ TEST_F(ConfigFiles, IncludedOnesAreReadBehindTheOneThatNamesThem) {
   EXPECT_EQ(ownership_complaint(), "");
 }
 
+TEST_F(ConfigFiles, AreIncludedHoweverTheKeyIsSpelt) {
+  write("holdfast.toml", "\"\\u0069nclude\" = \"a.toml\"\n");
+  write("a.toml", "# a\n");
+  EXPECT_EQ(read_files(path).size(), 2u);
+}
+
 TEST_F(ConfigFiles, IncludedOnesCountOnceAndAreBounded) {
   const auto with = [&](const std::string& include) {
     write("holdfast.toml", "include = " + include + "\n");
@@ -464,6 +470,15 @@ TEST_F(ConfigFiles, IncludedOnesAreRefusedWhereOthersCanWrite) {
     EXPECT_THAT(ownership_complaint(), HasSubstr("chmod go-w " + name));
     ASSERT_EQ(chmod(name.c_str(), before.st_mode & 07777), 0);
   }
+}
+
+TEST_F(ConfigFiles, AreRefusedBehindALinkIntoAFolderThatOthersCanWrite) {
+  write("teams/a.toml", "");
+  std::filesystem::create_directory(folder + "/policy.d");
+  ASSERT_EQ(symlink("../teams/a.toml", (folder + "/policy.d/a.toml").c_str()), 0);
+  EXPECT_EQ(ownership_complaint(), "");
+  ASSERT_EQ(chmod((folder + "/teams").c_str(), 0775), 0);
+  EXPECT_THAT(ownership_complaint(), HasSubstr("chmod go-w " + folder + "/teams"));
 }
 
 TEST(Config, OtherFilesHoldOnlyGrantsAndIncludes) {

@@ -51,6 +51,22 @@ TEST(Denials, AreCountedExactlyByCallerKeyAndCode) {
   EXPECT_LE(written, 2 * (256 + 100)) << "of two callers, in a hundred seconds";
 }
 
+// A record says under which policy it was decided, and a count is one.
+TEST(Denials, OfTwoPoliciesAreTwoCounts) {
+  Denials denials;
+  for (const std::string digest : {"before", "after", "after"}) {
+    audit::Record record = refusal(1, "k");
+    record.policy_digest = digest;
+    EXPECT_FALSE(denials.in_full(record, 1, true, kStart));
+  }
+  std::map<std::string, std::uint64_t> counted;
+  for (const Denials::Count& count : denials.due(kStart + 10s)) {
+    const audit::Record record = Denials::to_record(count);
+    counted[record.policy_digest] += record.count;
+  }
+  EXPECT_EQ(counted, (std::map<std::string, std::uint64_t>{{"before", 1}, {"after", 2}}));
+}
+
 TEST(Denials, OfOneCallerTakeNoRoomFromAnothers) {
   Denials denials;
   for (int i = 0; i < 256; ++i) EXPECT_TRUE(denials.in_full(refusal(1, "k"), 1, false, kStart));

@@ -43,8 +43,81 @@ class KeeperOfTheLog : public ServiceTest {
       EXPECT_FALSE(service_->denials.in_full(record, 7, true, service_->clock.steady()));
   }
 
+  // The daemon is started again, and signs what the log has become.
+  void sign_again() {
+    service_->checkpoints = {};
+    keeper_.resume();
+    EXPECT_TRUE(await(signed_anew()).value);
+  }
+  boost::asio::awaitable<bool> signed_anew() {
+    co_await keeper_.record("start", "ok", "");
+    co_await service_->checkpoints.look(*service_, service_->clock.steady(), true);
+    co_return true;
+  }
+  std::size_t records_of(const char* operation) {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        records(),
+        [&](const json::object& record) { return record.at("operation") == operation; }));
+  }
+  std::string stored() { return (folder_ / "audit") + "/" + audit::checkpoint_path(newest()); }
+  std::uint64_t newest() { return audit::list_checkpoints(folder_ / "audit").back(); }
+
   LogKeeper keeper_{*service_};
 };
+
+class KeeperOfAnAnchoredLog : public KeeperOfTheLog {
+ protected:
+  KeeperOfAnAnchoredLog() {
+    create("audit-log", "audit");
+    service_->config.audit.signing_key = "audit-log";
+    sign_again();
+  }
+};
+
+TEST_F(KeeperOfAnAnchoredLog, GoesOnFromItsOwnCheckpoint) {
+  const std::size_t surprises = records_of("audit.behind_anchor");
+  const std::uint64_t size = newest();
+  service_->checkpoints = {};
+  keeper_.resume();
+  EXPECT_EQ(service_->checkpoints.signed_size(), size);
+  sign_again();
+  EXPECT_EQ(records_of("audit.behind_anchor"), surprises);
+}
+
+// Who puts an older log back can write into its checkpoint where the counter is by now, but not sign that.
+TEST_F(KeeperOfAnAnchoredLog, DoesNotTakeTheAnchorOfACheckpointThatNoKeyOfItsOwnSigned) {
+  const std::size_t surprises = records_of("audit.behind_anchor");
+  dynamic_cast<Anchor&>(*device_->open()).increment();
+  std::string note = read_file(stored(), audit::kMostNoteBytes);
+  const std::size_t at = note.find("\nanchor 1\n");
+  ASSERT_NE(at, std::string::npos) << note;
+  note.replace(at, 10, "\nanchor 2\n");
+  replace_file(stored(), note, 0600);
+  replace_file((folder_ / "audit") + "/checkpoint", note, 0600);
+  sign_again();
+  EXPECT_EQ(records_of("audit.behind_anchor"), surprises + 1);
+}
+
+// Nor lay a newer one of its own beside it, under a number that the next one takes.
+TEST_F(KeeperOfAnAnchoredLog, DoesNotTakeTheAnchorOfACheckpointOfOtherRecords) {
+  const std::size_t surprises = records_of("audit.behind_anchor");
+  const std::string folder = folder_ / "audit";
+  const std::uint64_t size = newest();
+  service_->audit->stop();
+  std::filesystem::copy(folder, folder_ / "older", std::filesystem::copy_options::recursive);
+  service_->audit = audit::Writer::make(loop_, folder, false, 10s);
+  dynamic_cast<Anchor&>(*device_->open()).increment();
+  sign_again();
+  const std::string newer = read_file(stored(), audit::kMostNoteBytes);
+  service_->audit->stop();
+  std::filesystem::remove_all(folder);
+  std::filesystem::copy(folder_ / "older", folder, std::filesystem::copy_options::recursive);
+  replace_file(folder + "/" + audit::checkpoint_path(size - 1), newer, 0600);
+  std::filesystem::remove(folder + "/" + audit::checkpoint_path(size));
+  service_->audit = audit::Writer::make(loop_, folder, false, 10s);
+  sign_again();
+  EXPECT_EQ(records_of("audit.behind_anchor"), surprises + 1);
+}
 
 TEST_F(KeeperOfTheLog, TakesOldDetailsAwayAndRecordsIt) {
   service_->audit->stop();

@@ -38,12 +38,11 @@ TEST(Network, HoldsOnlyAddressesInTheirUsualSpelling) {
 // What one client takes for an address and another for a name is in no range and out of none.
 TEST(Network, CanNotSayOfAnOddSpelling) {
   const Network ten("10.0.0.0/8"), six("::/0");
-  for (const char* host : {"010.1.2.3",   "0x0a.1.2.3",     "10.1",           "10",
-                           "167838211",   "0x0a010203",     "0xA010203",      "10.1.2.3.",
-                           "10.1.2.3..",  "10.1.2.256",     "10.1.2.3.4",     "012.1.2.3",
-                           "a.b.7",       "10.0x",          "fd00::1",        "[10.1.2.3]",
-                           "[fd00::1",    "fd00::1]",       "[fe80::1%eth0]", "[]",
-                           "10.1.2.3%31", "::ffff:10.1.2.3"}) {
+  for (const char* host :
+       {"010.1.2.3", "0x0a.1.2.3",     "10.1",      "10",          "167838211",      "0x0a010203",
+        "0xA010203", "0XA010203",      "10.1.2.3.", "10.1.2.3..",  "10.1.2.256",     "10.1.2.3.4",
+        "012.1.2.3", "a.b.7",          "10.0x",     "fd00::1",     "[10.1.2.3]",     "[fd00::1",
+        "fd00::1]",  "[fe80::1%eth0]", "[]",        "10.1.2.3%31", "::ffff:10.1.2.3"}) {
     EXPECT_EQ(ten.contains(host), Truth::unknown) << host;
     EXPECT_EQ(six.contains(host), Truth::unknown) << host;
   }
@@ -139,6 +138,8 @@ TEST(PolicyTemplate, WhatIsFilledInIsALiteral) {
   EXPECT_TRUE(with(facts, {{"path", "/orders/a"}}));
   EXPECT_FALSE(with(facts, {{"path", "/orders/a/b"}}));
   EXPECT_FALSE(with(facts, {{"path", "/root/a"}}));
+  EXPECT_TRUE(with(R"(path = "/*/{user}/{unit}")", {{"path", "/a/orders/orders.service"}}));
+  EXPECT_FALSE(with(R"(path = "/*/{user}/{unit}")", {{"path", "/a/root/orders.service"}}));
   const std::string text = allow("g", "facts = { " + facts + " }");
   Asked star{.facts = {{"path", "/root/a"}}};
   for (const char* user : {"*", "**", "{unit}", "root/../x"}) {

@@ -96,6 +96,18 @@ TEST(PolicyDeny, WhatIsNotKnownOfTheCallerIsDenied) {
   EXPECT_TRUE(allowed(allow("a") + deny("no", "caller = { uid = 1001, gid = 2001 }"), {}));
 }
 
+TEST(PolicyDeny, DigestAloneNamesWhoIsDenied) {
+  const std::string text =
+      allow("a") + deny("no", "caller = { exe_sha256 = \"" + std::string(64, 'b') + "\" }");
+  Asked asked;
+  asked.caller.exe_sha256 = std::string(64, 'a');
+  EXPECT_TRUE(allowed(text, asked));
+  asked.caller.exe_sha256 = std::string(64, 'b');
+  EXPECT_FALSE(allowed(text, asked));
+  asked.caller.exe_sha256 = "";
+  EXPECT_FALSE(allowed(text, asked)) << "it may be that one";
+}
+
 TEST(PolicyDeny, OneValueIsEnough) {
   const std::string rest = "facts = { \"header.x-amz-acl\" = \"public-*\" }";
   EXPECT_FALSE(denied(rest, {.facts = and_also(kGet, {{"header.x-amz-acl", "private"}})}));
@@ -123,6 +135,9 @@ TEST(PolicyDeny, FactThatMayBeThereIsDenied) {
   EXPECT_TRUE(denied("facts = { bucket = \"private\" }", {.facts = {{"path", "/a"}}}));
   EXPECT_TRUE(denied("facts = { path = \"/secret\" }", {.facts = {{"service", "s3"}}}));
   EXPECT_TRUE(denied("facts = { path = \"/secret\" }", {}));
+  const Pairs unheard_of{{"of_a_later_version", "x"}};
+  EXPECT_TRUE(denied("facts = { path = \"/secret\" }", {.facts = unheard_of}))
+      << "it tells nothing of the protocol";
   EXPECT_TRUE(denied("facts = { audience = \"x\" }", {.ttl = 60s}));
   EXPECT_TRUE(denied("facts = { ttl = { min = 9 } }", {.facts = {{"audience", "x"}}}));
   EXPECT_TRUE(denied("facts = { algorithm = \"PS256\" }", {.facts = {{"audience", "x"}}}));
@@ -218,6 +233,7 @@ TEST(PolicyDeny, HidesAKeyOnlyIfItDeniesEverything) {
   EXPECT_FALSE(names("caller = { uid = 1001 }"));
   EXPECT_FALSE(names("caller = { label = \"l\" }")) << "the label is not known";
   EXPECT_TRUE(names("caller = { uid = 7 }"));
+  EXPECT_TRUE(names("caller = { gid = 7 }"));
   EXPECT_TRUE(names("facts = { method = \"PUT\" }"));
   EXPECT_TRUE(names("when = { days = \"sun\" }"));
   EXPECT_FALSE(names("", "other"));
@@ -233,6 +249,7 @@ TEST(PolicyDeny, RefusesWhatCanNotBeMeant) {
            {"set = { subject = \"x\" }", "means nothing in a grant that denies"},
            {"facts = { expires_in = 900 }", "{ min = 901 }"},
            {"facts = { ttl = 900 }", "{ min = 901 }"},
+           {"caller = { uid = 1, nested = true }", "is for grants that allow"},
            {"caller = {}", "leave it out to deny everybody"}})
     EXPECT_THAT(complaint(deny("no", rest)), HasSubstr(part)) << rest;
   for (const char* good :
@@ -302,6 +319,8 @@ TEST(Policy, MayNameOnlyWhomItCouldAllow) {
         ->may_name(caller);
   };
   EXPECT_TRUE(may("gid = 1001"));
+  EXPECT_TRUE(may("gid = 2000")) << "a supplementary group";
+  EXPECT_FALSE(may("gid = 2001"));
   EXPECT_TRUE(may("gid = { min = 1000, max = 1002 }"));
   EXPECT_TRUE(may("unit = \"orders.service\", exe = \"/other\""))
       << "the executable may be another soon";

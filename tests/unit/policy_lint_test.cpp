@@ -62,14 +62,20 @@ TEST(Lint, FindsWhatIsNeverReached) {
            {"expires_in = 900", "expires_in = { min = 60, max = 900 }"},
            {"method = { not = \"PUT\" }", "method = { is = \"GET\", not = \"PUT\" }"},
            {"method = \"GET\", encoded_path = true", "method = \"GET\""},
+           {"service = \"s3\"", "service = \"s3\", mode = \"query\""},
+           {"mode = \"**\"", "mode = \"post\", content_length_max = 5"},
+           {"path_prefix = \"/u/**\"", "path_prefix = \"/u/17/\""},
            {"\"query.acl\" = false", "\"query.acl\" = false"},
            {"\"claim.*\" = \"a**\"", "\"claim.*\" = \"ab\""},
            {"\"claim.role\" = \"**\"", "\"claim.role\" = \"r\""},
+           {"\"query.*\" = \"**\"", "\"query.*\" = \"a\", \"query.x\" = \"c\""},
+           {"\"query.*\" = \"a\"", "\"query.*\" = \"a\", \"query.x\" = false"},
            {"action = [\"unknown\", \"**\"]", "action = [\"unknown\", \"Run\"]"}})
     EXPECT_TRUE(hides_facts(one, other)) << one << " | " << other;
   for (const auto& [one, other] : std::initializer_list<std::pair<const char*, const char*>>{
            {"method = \"GET\"", "path = \"/a\""},
            {"path = \"/a/*\"", "path = \"/a/**\""},
+           {"path = \"/a/**\"", "path = \"/b/*\""},
            {"path = \"/{user}/*\"", "path = \"/a/x\""},
            {"path = \"/a/*/**\"", "path = \"/a/*/x\""},
            {"path = \"/a/**\"", "path = { not = \"/b\" }"},
@@ -82,29 +88,57 @@ TEST(Lint, FindsWhatIsNeverReached) {
            {"method = \"GET\"", "method = \"GET\", encoded_path = true"},
            {"method = \"GET\"", "method = \"GET\", \"claim.role\" = \"r\""},
            {"\"header.*\" = \"a\"", "\"header.x\" = \"a\""},
+           {"\"query.*\" = \"a\"", "\"query.*\" = \"a\", \"query.x\" = \"c\""},
+           {"\"query.*\" = false", "\"query.*\" = false, \"query.x\" = \"c\""},
            {"\"query.acl\" = false", "\"query.acl\" = \"**\""},
            {"\"query.acl\" = \"**\"", "\"query.acl\" = false"},
            {"encoded_path = false", "encoded_path = true"},
+           {"service = \"s3\"", "service = \"s3\", mode = \"post\""},
+           {"service = \"s3\"", "service = \"s3\", mode = { not = \"query\" }"},
+           {"service = \"s3\"", "service = \"s3\", \"starts_with.acl\" = \"p\""},
            {"action = \"**\"", "action = [\"unknown\", \"Run\"]"}})
     EXPECT_FALSE(hides_facts(one, other)) << one << " | " << other;
 }
 
+// Callers that run /a with one of these digests, each of one hex digit.
+std::string run(std::string_view digits) {
+  std::string digests;
+  for (const char digit : digits) digests += "\"" + std::string(64, digit) + "\", ";
+  return "uid = 0, exe = \"/a\", exe_sha256 = [" + digests + "]";
+}
+
 TEST(Lint, ComparesCallersTimesAndLimits) {
-  for (const auto& [one, other] : std::initializer_list<std::pair<const char*, const char*>>{
+  for (const auto& [one, other] : std::initializer_list<std::pair<std::string, std::string>>{
            {"uid = [0, 7]", "uid = 7"},
            {"user = \"root\"", "uid = 0, gid = 0"},
            {"uid = { min = 0, max = 9 }", "uid = [3, 4]"},
            {"gid = [1, 2]", "gid = 2"},
            {"unit = \"*.service\"", "unit = \"a.service\""},
-           {"uid = 0", "uid = 0, unit = \"a.service\""}})
+           {"uid = 0", "uid = 0, unit = \"a.service\""},
+           {"uid = 0, nested = true", "uid = 0"},
+           {"uid = 0, nested = true", "uid = 0, nested = true"},
+           {"uid = 0, nested = true", "uid = 0, container = \"a\""},
+           {"container = \"a*\"", "uid = 0, container = \"a\", pod = \"b\""},
+           {"pod = \"**\"", "uid = 0, container = \"a\", pod = \"b\""},
+           {run("abc"), run("b")},
+           {"uid = 0", run("a")}})
     EXPECT_TRUE(hides_caller(one, other)) << one << " | " << other;
-  for (const auto& [one, other] : std::initializer_list<std::pair<const char*, const char*>>{
+  for (const auto& [one, other] : std::initializer_list<std::pair<std::string, std::string>>{
            {"uid = 7", "uid = [0, 7]"},
            {"uid = 0, gid = 0", "uid = 0"},
            {"uid = 0, unit = \"a.service\"", "uid = 0"},
            {"uid = 0, user_unit = \"a.service\"", "uid = 0"},
            {"uid = 0, exe = \"/a\"", "uid = 0"},
-           {"uid = 0, label = \"a\"", "uid = 0"}})
+           {"uid = 0, label = \"a\"", "uid = 0"},
+           {"uid = 0, unit = \"a.service\"", "uid = 0, unit = \"b.service\""},
+           {"uid = 0, container = \"a\"", "uid = 0"},
+           {"uid = 0, pod = \"a\"", "uid = 0"},
+           {"uid = 0, security_label = \"a\"", "uid = 0"},
+           {"uid = 0", "uid = 0, nested = true"},
+           {"uid = 0", "uid = 0, container = \"a\""},
+           {"uid = 0", "uid = 0, pod = \"a\""},
+           {run("a"), "uid = 0, exe = \"/a\""},
+           {run("a"), run("ab")}})
     EXPECT_FALSE(hides_caller(one, other)) << one << " | " << other;
   const std::string sunday = "when = { days = \"sun\" }", monday = "when = { days = \"mon\" }";
   EXPECT_TRUE(hides_more("", sunday));

@@ -65,7 +65,7 @@ set = { issuer = "a", subject = "{user}@{uid}:{gid}/{unit}/{user_unit}/{exe}/{la
 [grant.facts]
 service = "a"
 region = "a"
-method = "a"
+method = "A"
 host = "a"
 path = "/a"
 bucket = "a"
@@ -120,6 +120,7 @@ TEST(PolicyLoad, NamesFileLineAndRemedyOfEachFault) {
       {"[[grant]]\nname = \"g\"\nkey = \"k\"\n", "h.toml:1: ", "caller is missing: say who"},
       {grant("", "{}"), "h.toml:4: ", "name at least one of user, uid, group"},
       {grant("", "{ label = \"system_u:orders\" }"), "h.toml:4: ", "is security_label"},
+      {grant("", "{ label = \"{user}\" }"), "h.toml:4: ", "`holdfast run --label` gives"},
       {grant("", "{ nested = true }"), "h.toml:4: ", "names nobody"},
       {grant("", "{ uid = 1, exe_sha256 = \"" + std::string(64, 'a') + "\" }"),
        "h.toml:4: ", "add exe"},
@@ -188,6 +189,8 @@ TEST(PolicyLoad, NamesFileLineAndRemedyOfEachFault) {
       {grant("set = { audience = \"x\" }"), "h.toml:5: ", "there are issuer, subject, backdate"},
       {grant("set = { issuer = 1 }"), "h.toml:5: ", "string in quotes"},
       {grant("set = { issuer = \"\" }"), "h.toml:5: ", "1 to 1024 bytes"},
+      {grant("set = { issuer = \"" + std::string(1025, 'i') + "\" }"),
+       "h.toml:5: ", "1 to 1024 bytes"},
       {grant("set = { subject = \"{unti}\" }"), "h.toml:5: ", "{user} {uid}"},
       {grant("set = { subject = \"{unit\" }"), "h.toml:5: ", "braces only"},
       {grant("set = { subject = \"unit}\" }"), "h.toml:5: ", "braces only"},

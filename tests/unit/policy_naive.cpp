@@ -111,8 +111,9 @@ bool matches(const Steps& steps, std::size_t at, const std::string& text, std::s
 }
 
 char separator_of(const std::string& name) {
-  static const std::set<std::string> slashes{"path", "exe", "header.x-amz-copy-source", "audience",
-                                             "issuer"};
+  static const std::set<std::string> slashes{"path",     "exe",     "header.x-amz-copy-source",
+                                             "role",     "profile", "trust_anchor",
+                                             "audience", "issuer"};
   return name == "host" ? '.' : slashes.contains(name) ? '/' : '\0';
 }
 
@@ -238,17 +239,45 @@ bool is_wild_region(const std::string& name, const std::string& value) {
 }
 
 bool closed(const std::string& name, const std::string& value) {
-  return (name == "action" && value == "unknown") || is_wild_region(name, value) || name == "typ" ||
-         name == "signing_options" || name == "encoded_path" ||
-         name == "header.x-amz-copy-source" || starts_with(name, "claim.");
+  return (name == "action" && value == "unknown") || is_wild_region(name, value) || (name == "mode" && value == "post") ||
+         starts_with(name, "starts_with.") || name == "typ" || name == "signing_options" ||
+         name == "encoded_path" || name == "header.x-amz-copy-source" ||
+         starts_with(name, "claim.");
 }
 
 bool has(const std::vector<std::string>& list, const std::string& text) {
   return std::find(list.begin(), list.end(), text) != list.end();
 }
 
+std::string without_port(const std::string& host) {
+  const std::size_t colon = host.rfind(':');
+  const bool has_port =
+      colon != std::string::npos &&
+      (host[0] == '[' ? colon > 0 && host[colon - 1] == ']' : host.find(':') == colon);
+  return has_port ? host.substr(0, colon) : host;
+}
+
+// What closes is for all ports.
+Truth host_holds(const Condition& wanted, const std::string& value, const Caller& caller,
+                 bool deny) {
+  Condition names = wanted, left_out;
+  names.is_not.clear();
+  left_out.is = wanted.is_not;
+  const auto of = [&](const Condition& part, const std::string& host) {
+    return holds(part, "host", host, caller, true);
+  };
+  const std::string bare = without_port(value);
+  Truth positive = of(names, value), negative = no;
+  if (!wanted.is_not.empty()) negative = of(left_out, value);
+  if (deny)
+    positive = std::max(positive, of(names, bare));
+  else if (!wanted.is_not.empty())
+    negative = std::max(negative, of(left_out, bare));
+  return std::min(positive, invert(negative));
+}
+
 Truth fact_holds(const FactRule& rule, const std::string& name, const std::string& value,
-                 const Caller& caller) {
+                 const Caller& caller, bool deny) {
   if (rule.kind == FactRule::forbidden) return no;
   if (rule.kind == FactRule::permitted) return yes;
   if (name == "action" && value == "unknown" && !has(rule.wanted.is, "unknown"))
@@ -261,6 +290,7 @@ Truth fact_holds(const FactRule& rule, const std::string& name, const std::strin
       if (matches(pattern, name, value, &caller) == yes) return yes;
     return unknown;
   }
+  if (name == "host") return host_holds(rule.wanted, value, caller, deny);
   return holds(rule.wanted, name, value, caller, true);
 }
 
@@ -274,6 +304,18 @@ std::string forced_text(const std::string& name, const std::string& text, const 
 
 bool alike(const std::string& one, const std::string& other) {
   return starts_with(one, "claim.") && starts_with(other, "claim.") && lower(one) == lower(other);
+}
+
+// Does a form leave a header or field that the rule speaks of to whoever uploads?
+bool left_to_the_uploader(const std::string& name, const Question& question) {
+  for (const std::string prefix : {"header.", "field."}) {
+    if (!starts_with(name, prefix)) continue;
+    for (const auto& [of, value] : question.facts) {
+      if (!starts_with(of, "starts_with.")) continue;
+      if (is_wildcard(name) || of == "starts_with." + name.substr(prefix.size())) return true;
+    }
+  }
+  return false;
 }
 
 bool allow_takes(const Grant& grant, const Question& question) {
@@ -294,6 +336,7 @@ bool allow_takes(const Grant& grant, const Question& question) {
     const bool may_be_missing = is_wildcard(rule.name) || rule.kind != FactRule::condition ||
                                 (rule.name == "action" && has(rule.wanted.is, "unknown"));
     if (!there && !may_be_missing) return false;
+    if (rule.kind == FactRule::forbidden && left_to_the_uploader(rule.name, question)) return false;
   }
   for (const auto& [name, value] : question.facts) {
     const FactRule* rule = rule_for(grant, name);
@@ -310,12 +353,13 @@ bool allow_takes(const Grant& grant, const Question& question) {
       for (const FactRule& other : grant.facts)
         if (other.name != name && !is_wildcard(other.name) && alike(other.name, name)) return false;
     if (rule == nullptr && closed(name, value) && !forced) return false;
-    if (rule != nullptr && fact_holds(*rule, name, value, caller) != yes) return false;
+    if (rule != nullptr && fact_holds(*rule, name, value, caller, false) != yes) return false;
   }
   return true;
 }
 
-enum class Kind { sigv4, token, digest, none };
+// aws: sigv4 or session, by what is asked it can't be said.
+enum class Kind { sigv4, session, aws, token, digest, none };
 
 Kind kind_of(const Question& question) {
   Kind kind = question.ttl ? Kind::token : Kind::none;
@@ -324,7 +368,17 @@ Kind kind_of(const Question& question) {
       if (kind == Kind::none) kind = Kind::digest;
     } else {
       static const std::set<std::string> token{"audience", "issuer", "subject", "typ"};
-      kind = token.contains(name) || starts_with(name, "claim.") ? Kind::token : Kind::sigv4;
+      static const std::set<std::string> session{"role", "profile", "trust_anchor", "session_name",
+                                                 "duration"};
+      static const std::set<std::string> shared{"service", "region", "host", "action"};
+      if (token.contains(name) || starts_with(name, "claim."))
+        kind = Kind::token;
+      else if (session.contains(name))
+        kind = Kind::session;
+      else if (!shared.contains(name))
+        kind = Kind::sigv4;
+      else if (kind == Kind::none)
+        kind = Kind::aws;
     }
   }
   return kind;
@@ -332,16 +386,29 @@ Kind kind_of(const Question& question) {
 
 // Is it sure that a request has no such fact, if its facts don't show it?
 bool surely_absent(const std::string& name, const Question& question) {
-  for (const char* prefix : {"query.", "header.", "claim."})
+  for (const char* prefix : {"query.", "header.", "field.", "starts_with.", "claim."})
     if (starts_with(name, prefix)) return true;
-  static const std::set<std::string> optional{"action",     "issuer",          "subject",     "typ",
-                                              "expires_in", "signing_options", "encoded_path"};
+  static const std::set<std::string> optional{"action",       "issuer",      "subject",
+                                              "typ",          "expires_in",  "signing_options",
+                                              "encoded_path", "session_name"};
   if (optional.contains(name)) return true;
   const Kind kind = kind_of(question);
   if (kind == Kind::none) return false;
-  if (name == "algorithm") return kind == Kind::sigv4;
+  const bool of_aws = kind == Kind::sigv4 || kind == Kind::session || kind == Kind::aws;
+  if (name == "algorithm") return of_aws;
   if (name == "audience" || name == "ttl") return kind != Kind::token;
-  if (kind != Kind::sigv4) return true;
+  if (!of_aws) return true;
+  if (name == "service" || name == "region" || name == "host") return false;
+  if (name == "role" || name == "profile" || name == "trust_anchor" || name == "duration")
+    return kind == Kind::sigv4;
+  if (kind == Kind::session) return true;
+  bool post = false, exact = false;
+  for (const auto& [of, value] : question.facts) {
+    post = post || (of == "mode" && value == "post");
+    exact = exact || of == "path";
+  }
+  if (name == "path_prefix") return !post || exact;
+  if (name == "content_length_max") return !post;
   for (const auto& [of, value] : question.facts)
     if (name == "bucket" && of == "service") return !starts_with(value, "s3");
   return false;
@@ -363,12 +430,15 @@ bool deny_takes(const Grant& grant, const Grant& allowing, const Question& quest
                                                 : name == rule.name || alike(name, rule.name);
       if (!meant) continue;
       there = true;
-      found = std::max(found, fact_holds(rule, name, value, caller));
+      found = std::max(found, fact_holds(rule, name, value, caller, true));
     }
     if (rule.kind == FactRule::forbidden)
       found = there ? no : yes;
     else if (!there)
-      found = is_wildcard(rule.name) || surely_absent(rule.name, question) ? no : unknown;
+      found = !left_to_the_uploader(rule.name, question) &&
+                      (is_wildcard(rule.name) || surely_absent(rule.name, question))
+                  ? no
+                  : unknown;
     if (found == no) return false;
   }
   return true;

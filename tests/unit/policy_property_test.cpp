@@ -34,7 +34,7 @@ class Maker {
     question.skew = choose<std::int64_t>({0, 0, 0, 60, 61, 300, 301, 9999});
     // About 2026-01-05, a Monday, 00:00 UTC.
     question.now = 1767571200 + pick(20 * 24) * 1800 - 10 * 86400 + pick(3) - 1;
-    switch (pick(8)) {
+    switch (pick(9)) {
       case 0:
         question.facts = {{"algorithm", "ES256"}};
         break;
@@ -42,6 +42,9 @@ class Maker {
       case 2:
       case 3:
         token(question);
+        break;
+      case 4:
+        session(question);
         break;
       default:
         sigv4(question);
@@ -113,6 +116,7 @@ class Maker {
     const bool presigned = one_in(3);
     facts.emplace_back("mode", presigned ? "query" : "header");
     if (presigned) facts.emplace_back("expires_in", choose({"1", "60", "900", "901", "09", "x"}));
+    if (!presigned && one_in(4)) form(facts);
     while (one_in(3)) facts.emplace_back("query." + choose({"acl", "n", ""}), choose(numbers));
     while (one_in(3))
       facts.emplace_back("header." + choose({"x-amz-acl", "range"}), choose(numbers));
@@ -121,6 +125,33 @@ class Maker {
       facts.emplace_back("action", choose({"Run", "Stop", "unknown"}));
     if (one_in(8)) facts.emplace_back("signing_options", "true");
     if (one_in(8)) facts.emplace_back("encoded_path", "true");
+  }
+
+  // What a header signature of S3 has, made that of a form.
+  void form(std::vector<std::pair<std::string, std::string>>& facts) {
+    for (auto& [name, value] : facts) {
+      if (name == "mode") value = "post";
+      if (name == "path" && one_in(2)) name = "path_prefix";
+    }
+    if (one_in(2)) facts.emplace_back("content_length_max", choose({"0", "300", "900", "5000"}));
+    while (one_in(3))
+      facts.emplace_back("field." + choose({"tagging", "redirect"}), choose(numbers));
+    while (one_in(2))
+      facts.emplace_back("starts_with." + choose({"x-amz-acl", "range", "tagging"}),
+                         choose(numbers));
+  }
+
+  void session(naive::Question& question) {
+    auto& facts = question.facts;
+    facts = {{"service", "rolesanywhere"},
+             {"action", "CreateSession"},
+             {"region", choose({"eu-west-1", "us-east-1"})},
+             {"host", naive::hosts[pick(naive::hosts.size())].text},
+             {"role", choose({"role/a", "role/u1/a", "role/b"})},
+             {"profile", choose({"profile/1", "profile/2"})},
+             {"trust_anchor", choose({"anchor/1", "anchor/2"})}};
+    if (one_in(2)) facts.emplace_back("session_name", choose({"u1", "a.service", "s"}));
+    facts.emplace_back("duration", choose({"900", "3600", "43200"}));
   }
 
   naive::Condition condition(const std::string& name, const Texts& patterns) {
@@ -146,7 +177,8 @@ class Maker {
     const bool dotted = name.find('.') != std::string::npos;
     if (name == "signing_options" || name == "encoded_path") {
       rule.kind = one_in(3) ? naive::FactRule::forbidden : naive::FactRule::permitted;
-    } else if (name == "expires_in" || name == "ttl") {
+    } else if (name == "expires_in" || name == "content_length_max" || name == "ttl" ||
+               name == "duration") {
       if (!one_in(3)) rule.wanted.min = choose<std::int64_t>({0, 60, 300});
       if (!rule.wanted.min || one_in(2)) rule.wanted.max = choose<std::int64_t>({300, 900, 3600});
     } else if (dotted && one_in(4)) {
@@ -158,9 +190,11 @@ class Maker {
   }
 
   Texts patterns_of(const std::string& name) {
-    if (name == "path")
+    if (name == "path" || name == "path_prefix")
       return {"/a", "/a/*", "/a/**", "/**", "/{user}/*", "/{unit}/x", "/a/{{b}}", "*", "/A/b"};
-    if (name == "host") return {"*.example.com", "A.EXAMPLE.com", "**", "10.*", "10.1.2.3"};
+    if (name == "host")
+      return {"*.example.com", "A.EXAMPLE.com",   "**",     "10.*",
+              "10.1.2.3",      "b.A.example.com", "**:8443"};
     if (name == "audience" || name == "issuer")
       return {"https://a", "https://*", "**", "https://{user}/*", "https://a/b"};
     if (name == "header.x-amz-copy-source") return {"/own/*", "/**", "/other/**"};
@@ -170,8 +204,11 @@ class Maker {
     if (name == "bucket") return {"own", "o*", "{user}"};
     if (name == "action") return {"Run", "*", "unknown", "unk*"};
     if (name == "payload") return {"signed", "*"};
-    if (name == "mode") return {"header", "query", "**"};
+    if (name == "mode") return {"header", "query", "post", "**"};
     if (name == "algorithm") return {"ES256", "*256"};
+    if (name == "role") return {"role/a", "role/*", "role/**", "role/{user}/*"};
+    if (name == "profile" || name == "trust_anchor") return {"*/1", "**", "profile/2"};
+    if (name == "session_name") return {"{unit}", "{user}", "*"};
     if (name == "subject") return {"{unit}", "u1", "{user}*", "**"};
     if (name == "typ") return {"at+jwt", "**"};
     return {"r", "42", "**", "4*", "\"42\"", "{uid}", "{user}"};
@@ -261,6 +298,7 @@ class Maker {
                     "method",
                     "host",
                     "path",
+                    "path_prefix",
                     "bucket",
                     "query.acl",
                     "query.n",
@@ -268,12 +306,22 @@ class Maker {
                     "header.x-amz-acl",
                     "header.*",
                     "header.x-amz-copy-source",
+                    "field.tagging",
+                    "field.*",
+                    "starts_with.x-amz-acl",
+                    "starts_with.*",
+                    "content_length_max",
                     "action",
                     "payload",
                     "mode",
                     "expires_in",
                     "signing_options",
                     "encoded_path",
+                    "role",
+                    "profile",
+                    "trust_anchor",
+                    "session_name",
+                    "duration",
                     "algorithm",
                     "audience",
                     "issuer",

@@ -48,9 +48,9 @@ TEST(QuestionCaller, WithoutAUserIsNobody) {
 
 TEST(QuestionCaller, RefusesWhatItDoesNotKnow) {
   for (const char* text :
-       {"uid", "=1", "uid=", "uid=x", "uid=-1", "uid=4294967295", "uid=4294967296", "uid=1,uid=1",
-        "pid=1", "user=no-such-user", "group=no-such-group", "uid=7,user=root", "user=root,uid=7",
-        "unit=a,,uid=1", "nested=yes"})
+       {"uid", "=1", "uid=", "uid=x", "uid=1x", "uid=-1", "uid=4294967295", "uid=4294967296",
+        "uid=1,uid=1", "pid=1", "user=no-such-user", "group=no-such-group", "uid=7,user=root",
+        "user=root,uid=7", "unit=a,,uid=1", "nested=yes"})
     EXPECT_THROW(caller_from(text), Error) << text;
 }
 

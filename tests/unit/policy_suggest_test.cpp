@@ -126,6 +126,22 @@ TEST(Suggest, BindsWhatTheRequestSaid) {
   EXPECT_FALSE(other.decide(*policy).allowed);
 }
 
+// A line of the file holds only so much (daemon/config).
+TEST(Suggest, KeepsItsCommentsShort) {
+  Request request;
+  request.reason = std::string(2500, 'r');
+  for (int i = 0; i < 500; ++i) request.facts.add("query.q" + std::to_string(i), "v");
+  const std::string text = suggestion(request);
+  EXPECT_THAT(text, HasSubstr("\"query.q0\""));
+  EXPECT_THAT(text, Not(HasSubstr("\"query.q499\"")));
+  std::size_t whole = 0;
+  for (std::size_t at = 0, end; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
+    EXPECT_LT(end - at, 1010u);
+    for (std::size_t i = at; i < end && text[at] == '#'; ++i) whole += text[i] == 'r';
+  }
+  EXPECT_GT(whole, 2500u) << "nothing of the reason is lost";
+}
+
 TEST(Suggest, NamesTheUnitOnlyWhereItsNameLasts) {
   for (const char* unit : {"", "session-3.scope", "user@1000.service", "init.scope", "orders"}) {
     Request request;
@@ -162,6 +178,25 @@ TEST(Suggest, OpensWhatIsClosed) {
   const std::string text = suggestion(request);
   EXPECT_THAT(text, HasSubstr("max_skew = \"400s\""));
   EXPECT_THAT(text, HasSubstr("ttl = \"7200s\""));
+}
+
+TEST(Suggest, BindsWhatAFormForS3MayDo) {
+  Request request;
+  for (const auto& [name, value] :
+       std::vector<std::pair<std::string, std::string>>{{"service", "s3"},
+                                                        {"path_prefix", "/user/17/"},
+                                                        {"mode", "post"},
+                                                        {"content_length_max", "5368709120"},
+                                                        {"header.content-type", "image/png"},
+                                                        {"field.tagging", "t"},
+                                                        {"starts_with.x-amz-meta-tag", ""}})
+    request.facts.add(name, value);
+  const std::string text = suggestion(request);
+  EXPECT_THAT(text, HasSubstr("\nmode = \"post\"\n"));
+  EXPECT_THAT(text, HasSubstr("\ncontent_length_max = 5368709120\n"));
+  EXPECT_THAT(text, HasSubstr("\npath_prefix = \"/user/17/\"  # all below it: path_prefix = "
+                              "\"/user/17/**\"\n"));
+  EXPECT_THAT(text, HasSubstr("\n\"starts_with.x-amz-meta-tag\" = \"\"\n"));
 }
 
 TEST(Suggest, FlagsValuesThatOnlyAWiderPatternMatches) {
@@ -235,8 +270,16 @@ TEST(Suggest, AlwaysLoadsAndAllowsTheRequestItIsMadeFrom) {
                                           "payload",
                                           "mode",
                                           "expires_in",
+                                          "content_length_max",
+                                          "path_prefix",
+                                          "field.tagging",
+                                          "starts_with.acl",
                                           "signing_options",
                                           "encoded_path",
+                                          "role",
+                                          "trust_anchor",
+                                          "session_name",
+                                          "duration",
                                           "algorithm",
                                           "audience",
                                           "issuer",
@@ -288,7 +331,9 @@ TEST(Suggest, AlwaysLoadsAndAllowsTheRequestItIsMadeFrom) {
     request.reason = text();
     for (std::size_t k = random() % 15; k > 0; --k) {
       const std::string& name = names[random() % names.size()];
-      if (name == "expires_in")
+      if (name == "content_length_max")
+        request.facts.add(name, std::to_string(random() % 5'368'709'121));
+      else if (name == "expires_in" || name == "duration")
         request.facts.add(name, std::to_string(1 + random() % 604800));
       else if (name == "signing_options" || name == "encoded_path")
         request.facts.add(name, "true");

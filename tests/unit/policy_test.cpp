@@ -205,6 +205,8 @@ TEST(PolicyFacts, ClosedOnesAreRefusedUnlessNamed) {
                                   {"encoded_path", "true"},
                                   {"claim.role", "admin"},
                                   {"typ", "at+jwt"},
+                                  {"mode", "post"},
+                                  {"starts_with.content-type", "image/"},
                                   {"header.x-amz-copy-source", "/bucket/secret"}})
     EXPECT_FALSE(with_facts("", {closed})) << closed.name;
   EXPECT_TRUE(with_facts("signing_options = true", {{"signing_options", "true"}}));
@@ -406,6 +408,23 @@ TEST(PolicyReason, IsBoundedAndOnOneLine) {
   EXPECT_THAT(reason, HasSubstr("more"));
 }
 
+// Whoever is denied may ask again and again.
+TEST(PolicyReason, LooksAtBoundedlyManyGrants) {
+  std::string text;
+  for (int i = 0; i < 256; ++i)
+    text += grant("far" + std::to_string(i), "\"k\"", "uid = 7", "facts = { path = \"/x\" }");
+  const auto reason_with = [&](const std::string& last) {
+    const Caller caller = orders();
+    const Facts facts = facts_of({{"path", "/y"}});
+    return load(text + last)->decide({caller, "k", facts}).reason;
+  };
+  const std::string near = grant("near", "\"k\"", "uid = 1001", "facts = { path = \"/x\" }");
+  EXPECT_THAT(reason_with(near), HasSubstr("257 grants name the key"));
+  EXPECT_THAT(reason_with(near), Not(HasSubstr("\"near\"")));
+  text = near + text;
+  EXPECT_THAT(reason_with(""), HasSubstr("nearest first; \"near\""));
+}
+
 TEST(PolicySet, FillsTemplatesAsLiterals) {
   const auto policy = load(grant(
       "g", "\"k\"", "uid = 1001",
@@ -426,6 +445,11 @@ TEST(PolicySet, WithAPlaceThatCantBeFilledDoesNotMatch) {
   bare.unit = "";
   EXPECT_FALSE(allowed(*policy, bare, "k"));
   EXPECT_THAT(policy->decide({bare, "k", Facts()}).reason, HasSubstr("unit is not known"));
+  const auto twice = load(grant("g", "\"k\"", "uid = 1001",
+                                R"(set = { subject = "{unit}", "claim.unit" = "{unit}" })"));
+  const Facts none;
+  EXPECT_EQ(twice->explain({bare, "k", none}).at(0).findings.size(), 2u)
+      << "the uid, and once that the unit is not known";
 }
 
 TEST(PolicySet, TakesTheForcedValueAndNoOther) {
@@ -464,6 +488,13 @@ TEST(PolicySet, IsNotEvadedByANameThatReadsAlike) {
     EXPECT_FALSE(allows(name)) << name;
 }
 
+TEST(PolicyFacts, NamesThatReadAlikeMayBothBeNamed) {
+  const std::string facts = R"("claim.*" = "**", "claim.role" = "r", "claim.Role" = "R")";
+  EXPECT_TRUE(with_facts(facts, {{"claim.role", "r"}, {"claim.Role", "R"}}));
+  EXPECT_FALSE(with_facts(facts, {{"claim.role", "r"}, {"claim.Role", "r"}}));
+  EXPECT_FALSE(with_facts(facts, {{"claim.role", "r"}, {"claim.Role", "R"}, {"claim.ROLE", "R"}}));
+}
+
 TEST(PolicySet, CanNotForceAllClaims) {
   EXPECT_THROW(load(grant("g", "\"k\"", "uid = 1001", "set = { \"claim.*\" = \"x\" }")), Error);
 }
@@ -489,12 +520,17 @@ TEST(Policy, SaysWhoIsNamedWhateverTheFacts) {
 TEST(Policy, SaysWhetherItNeedsToKnowTheProcess) {
   EXPECT_FALSE(load(grant("a", "\"k\"", "uid = 1, gid = 1"))->needs_process_identity());
   for (const char* yes :
-       {"unit = \"a.service\"", "uid = 1, user_unit = \"a.service\"", "uid = 1, exe = \"/a\""})
+       {"unit = \"a.service\"", "uid = 1, user_unit = \"a.service\"", "uid = 1, exe = \"/a\"",
+        "label = \"a\"", "container = \"a\"", "pod = \"a\""})
     EXPECT_TRUE(load(grant("a", "\"k\"", yes))->needs_process_identity()) << yes;
-  EXPECT_TRUE(load(grant("a", "\"k\"", "uid = 1", "set = { subject = \"{unit}\" }"))
-                  ->needs_process_identity());
-  EXPECT_FALSE(load(grant("a", "\"k\"", "uid = 1", "set = { subject = \"{user}\" }"))
-                   ->needs_process_identity());
+  const auto filling_in = [](const std::string& attribute) {
+    return load(grant("a", "\"k\"", "uid = 1", "set = { subject = \"{" + attribute + "}\" }"))
+        ->needs_process_identity();
+  };
+  for (const char* yes : {"unit", "user_unit", "exe", "label", "container", "pod"})
+    EXPECT_TRUE(filling_in(yes)) << yes;
+  for (const char* no : {"user", "uid", "gid", "security_label"})
+    EXPECT_FALSE(filling_in(no)) << no;
 }
 
 // Peloton's matrix: 3 callers × 50 keys, and what is allowed equals the policy exactly.

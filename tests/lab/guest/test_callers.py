@@ -4,6 +4,7 @@ import json
 import os
 import pwd
 import shutil
+import subprocess
 
 import pytest
 
@@ -139,6 +140,11 @@ def test_a_session_without_a_unit_has_none_of_them(alice, kernel_has_pidfd):
     shutil.os.unlink(copy)
 
 
+def scopes():
+    listed = run("systemctl", "list-units", "--all", "--plain", "--no-legend", "--type=scope", "holdfast-label-*").stdout
+    return [line.split()[0] for line in listed.splitlines()]
+
+
 @pytest.mark.short
 def test_a_label_is_known_of_what_root_started_with_it(units, kernel_has_pidfd):
     """A scope of the real manager's, gone when the command has ended."""
@@ -152,5 +158,15 @@ def test_a_label_is_known_of_what_root_started_with_it(units, kernel_has_pidfd):
     os.unlink(copy)
     done = run("/usr/bin/holdfast", "run", "--label", "nightly", "--", "sh", "-c", "cat /proc/self/cgroup; sleep 1000 & exit 7", check=False)
     assert done.returncode == 7 and "/system.slice/holdfast-label-nightly-" in done.stdout, done
-    wait_until(lambda: "holdfast-label-" not in run("systemctl", "list-units", "--all", "--plain", "--no-legend", "--type=scope").stdout, 30,
-               "the scopes are gone")  # fmt: skip
+    wait_until(lambda: not scopes(), 30, "the scopes are gone")
+
+
+def test_a_labelled_command_is_ended_with_run_however_that_ends(units):
+    started = "/run/lab-labelled"
+    job = f"trap '' TERM; setsid sleep 1000 & >{started}; while :; do sleep 0.1; done"
+    process = subprocess.Popen(["/usr/bin/holdfast", "run", "--label", "nightly", "--", "sh", "-c", job])
+    wait_until(lambda: os.path.exists(started), 60, "the command runs")
+    assert len(scopes()) == 1
+    process.kill()
+    process.wait()
+    wait_until(lambda: not scopes(), 60, "the scope is gone, and so all in it")

@@ -15,6 +15,13 @@ def tree():
     return None
 
 
+def labelled(label):
+    """The scopes of `holdfast run --label` that are there."""
+    with contextlib.suppress(FileNotFoundError):
+        return [name for name in os.listdir(os.path.join(tree(), "system.slice")) if name.startswith(f"holdfast-label-{label}-")]
+    return []
+
+
 @contextlib.contextmanager
 def unit(path):
     """The cgroup `path`, such as system.slice/orders.service; removed afterwards with what was made for it."""

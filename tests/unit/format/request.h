@@ -66,7 +66,7 @@ inline json::array header(std::string_view name, std::string_view value) {
 }
 
 // What a device and the core make of it: the chain from "AWS4" + secret, then the string to sign.
-inline std::string signature_of(const Sigv4Bytes& bytes, const std::string& secret) {
+inline std::string signature_of(const Sigv4ToSign& bytes, const std::string& secret) {
   Secret key(as_bytes("AWS4" + secret));
   for (const Bytes& link : bytes.derivation) key = hmac_sha256(key.view(), link);
   return to_hex(hmac_sha256(key.view(), as_bytes(bytes.string_to_sign)).view());

@@ -168,5 +168,22 @@ TEST(Sigv4Action, KmsDynamoDbStsAndS3CopyShowWhatTheyDo) {
   EXPECT_EQ(values(copy, "header.x-amz-copy-source"), Strings{"/other/secret"});
 }
 
+// S3 takes each of these for the same object.
+TEST(Sigv4Action, CopySourceIsShownInEachWayThatItMayBeRead) {
+  const auto sources = [](const std::string& value) {
+    return values(parse(s3_get({{"method", "PUT"},
+                                {"headers", {header("x-amz-copy-source", value)}},
+                                {"payload_sha256", kEmptyHash}})),
+                  "header.x-amz-copy-source");
+  };
+  EXPECT_EQ(sources("b/k"), Strings{"/b/k"});
+  EXPECT_EQ(sources("/%62/%6B"), (Strings{"/%62/%6B", "/b/k"}));
+  EXPECT_EQ(sources("b%2Fk"), (Strings{"/b%2Fk", "/b/k"}));
+  EXPECT_EQ(sources("/b/k?versionId=1"), (Strings{"/b/k?versionId=1", "/b/k"}));
+  EXPECT_EQ(sources("/b/a+c"), (Strings{"/b/a+c", "/b/a c"}));
+  EXPECT_EQ(sources("/b/a+%63"), (Strings{"/b/a+%63", "/b/a+c", "/b/a c"}));
+  for (const char* bad : {"/b/%", "/b/%zz", "/b/%FF"}) EXPECT_THROW(sources(bad), Error) << bad;
+}
+
 }  // namespace
 }  // namespace holdfast::format
