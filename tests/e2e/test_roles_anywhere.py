@@ -94,6 +94,8 @@ def test_from_a_new_key_to_a_session_that_aws_would_take(running, root_ca, ca, k
     sent = dict(reply.json["headers"])
     # Who trusts the root has it: the issuing CA's alone goes along.
     assert sent["X-Amz-X509-Chain"].count(",") == 0
+    found = running.cli("audit", "who", sent["Authorization"], "--from", os.path.join(running.state, "audit")).stdout
+    assert found.split()[0] == str(reply.json["audit_seq"]) and ROLE in found
     record = running.audit()[reply.json["audit_seq"]]
     assert record["operation"] == "sign.roles-anywhere" and record["decision"] == "allowed"
     facts = dict(record["details"]["facts"])
