@@ -160,9 +160,9 @@ void drop_certificates(const std::string& folder, const Key& key) {
   for (const KeyVersion& version : key.versions)
     if (version.certificate)
       kept.insert(certificate_file(version.number, digest_of(*version.certificate)));
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+  std::error_code ignored;  // the next update tries again
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
     const std::string name = entry.path().filename();
-    std::error_code ignored;  // the next update tries again
     if (name.ends_with(kCertificateSuffix) && !kept.contains(name))
       fs::remove(entry.path(), ignored);
   }

@@ -77,8 +77,8 @@ class Admin final : public socket::Session {
     if (refusal) {
       record.code = to_string(refusal->kind());
       record.details.reason = refusal->what();
-    } else if (std::string done = audit_.take_done(); !done.empty()) {
-      record.details.reason = std::move(done);
+    } else {
+      record.details.reason += std::exchange(done_, {});
     }
     // Not before: an accepted clock is the one that counts from now on.
     record.time = service_.clock.now();
@@ -200,7 +200,9 @@ class Admin final : public socket::Session {
   }
 
   awaitable<Response> prune_audit(const Request& request, const Parameters&) {
-    co_return json_response(co_await audit_.prune(request.body_text()));
+    const json::object pruned = co_await audit_.prune(request.body_text());
+    done_ = audit_.take_done();
+    co_return json_response(pruned);
   }
 
   awaitable<Response> show_request(const Request&, const Parameters& parameters) {
@@ -221,6 +223,7 @@ class Admin final : public socket::Session {
   DeviceAdmin devices_;
   AuditAdmin audit_;
   identity::Peer peer_;
+  std::string done_;  // by the call under way, for its record
 };
 
 const Route<Admin::Entry> Admin::kRoutes[22] = {

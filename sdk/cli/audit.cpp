@@ -33,7 +33,8 @@ std::string facts_text(const json::object& holder) {
   std::string out;
   const json::value* facts = holder.if_contains("facts");
   if (!facts || !facts->is_array()) return out;
-  for (const char* name : {"service", "method", "host", "path", "action", "audience", "algorithm"})
+  for (const char* name :
+       {"service", "method", "host", "path", "action", "role", "audience", "algorithm"})
     for (const json::value& fact : facts->as_array())
       if (fact.is_array() && fact.as_array().size() == 2 && fact.as_array()[0] == name)
         out += (out.empty() ? "" : " ") + plain(fact.as_array()[1]);

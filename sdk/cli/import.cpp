@@ -81,7 +81,8 @@ void add_import_commands(CLI::App& key, Context& context) {
   add_name_and_device(*private_key, *pem);
   add_pem_source(*private_key, pem->source);
   private_key->get_option("--pem")->required();
-  private_key->add_option("--use", pem->use, "What it signs, for ever: jwt or digest")
+  private_key
+      ->add_option("--use", pem->use, "What it signs, for ever: jwt, roles-anywhere or digest")
       ->required()
       ->type_name("U");
   add_plaintext_removal(*private_key, pem->source);

@@ -13,10 +13,12 @@ import pytest
 
 from holdfast_testing import openapi
 from holdfast_testing.authority import Authority, openssl
+from holdfast_testing.clock import Clock
 from holdfast_testing.daemon import Daemon, everything, problem
 from holdfast_testing.paths import program
 from holdfast_testing.processes import wait_until
 from holdfast_testing.roles_anywhere import ANCHOR, PROFILE, ROLE, certificates, serial, session, sign, wrong
+from holdfast_testing.swtpm import Swtpm
 
 ALGORITHMS = {"ec-p256": "AWS4-X509-ECDSA-SHA256", "rsa-2048": "AWS4-X509-RSA-SHA256"}
 
@@ -94,6 +96,8 @@ def test_from_a_new_key_to_a_session_that_aws_would_take(running, root_ca, ca, k
     sent = dict(reply.json["headers"])
     # Who trusts the root has it: the issuing CA's alone goes along.
     assert sent["X-Amz-X509-Chain"].count(",") == 0
+    found = running.cli("audit", "who", sent["Authorization"], "--from", os.path.join(running.state, "audit")).stdout
+    assert found.split()[0] == str(reply.json["audit_seq"]) and ROLE in found
     record = running.audit()[reply.json["audit_seq"]]
     assert record["operation"] == "sign.roles-anywhere" and record["decision"] == "allowed"
     facts = dict(record["details"]["facts"])
@@ -250,6 +254,30 @@ def test_health_and_metrics_tell_of_the_end(daemon, ca):
         assert admin.get("/v1/health").json["status"] == "ok"
 
 
+@pytest.fixture
+def own_tpm(folder, request):
+    """For a daemon beside the one that the other tests share."""
+    with Swtpm(os.path.join(folder, f"tpm-of-{request.node.name}")) as tpm:
+        yield tpm
+
+
+def test_an_expired_certificate_signs_nothing(folder, own_tpm, ca):
+    clock = Clock(os.path.join(folder, "aged", "bin"))
+    with Daemon(os.path.join(folder, "aged"), own_tpm.tcti, everything(), supervisor=clock.supervisor) as aged:
+        aged.create_key("k", use="roles-anywhere")
+        certified(aged, "k", ca, days=1)
+        assert sign(aged, "k").status == 200
+        clock.set(2 * 86400)
+        refused = sign(aged, "k")
+        problem(refused, "conflict", 409)
+        end = version(aged, "k", 1)["certificate"]["not_after"]
+        assert refused.json["detail"] == f"the certificate has expired: it was valid until {end}"
+        with aged.admin() as admin:
+            assert admin.get("/v1/health").json["reasons"] == [f"key k: its certificate expired {end}"]
+        chain = certified(aged, "k", ca)
+        assert wrong(sign(aged, "k").json, chain, ALGORITHMS["ec-p256"]) == ""
+
+
 def test_the_command_line_goes_the_whole_way(daemon, folder, ca):
     daemon.cli("key", "create", "typed", "--type", "ec-p256", "--use", "roles-anywhere")
     assert "version 1 has no certificate" in daemon.cli("key", "list").stdout
@@ -326,9 +354,9 @@ facts = {{ profile = "{profile}" }}
 """
 
 
-def test_policy_judges_what_the_session_may_be(folder, swtpm, ca):
+def test_policy_judges_what_the_session_may_be(folder, own_tpm, ca):
     grants = GRANT.format(uid=os.geteuid(), more="")
-    with Daemon(os.path.join(folder, "judged"), swtpm.tcti, grants) as judged:
+    with Daemon(os.path.join(folder, "judged"), own_tpm.tcti, grants) as judged:
         judged.create_key("k", use="roles-anywhere")
         certified(judged, "k", ca)
         allowed = {"session_name": "host-7"}

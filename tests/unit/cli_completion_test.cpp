@@ -40,6 +40,7 @@ TEST(BashCompletion, OffersCommandsOptionsAndKeys) {
   EXPECT_EQ(offered_by_bash("holdfast token jwt --claim-"), "--claim-text\n");
   EXPECT_EQ(offered_by_bash("holdfast device acc"), "accept\n");
   EXPECT_EQ(offered_by_bash("holdfast key import or"), "\n");
+  EXPECT_EQ(offered_by_bash("holdfast key attach-certificate or"), "orders-aws\n");
   EXPECT_EQ(offered_by_bash("holdfast key enrol or"), "\n");
   EXPECT_EQ(offered_by_bash("holdfast key enrol --u"), "--uri --use\n");
   EXPECT_EQ(offered_by_bash("holdfast aws curl --data-u"), "--data-urlencode\n");

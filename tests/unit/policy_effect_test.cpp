@@ -161,6 +161,29 @@ TEST(PolicyDeny, FactOfAnotherProtocolIsCertainlyNotThere) {
       EXPECT_FALSE(denied("facts = { " + std::string(fact) + " }", {.facts = facts})) << fact;
 }
 
+TEST(PolicyDeny, FactsThatTwoProtocolsShareSayOfWhichTheRequestIs) {
+  const Pairs session{{"service", "rolesanywhere"},
+                      {"action", "CreateSession"},
+                      {"region", "eu"},
+                      {"host", "h"},
+                      {"role", "r"},
+                      {"profile", "p"},
+                      {"trust_anchor", "t"},
+                      {"duration", "3600"}};
+  for (const char* fact : {"role = \"**\"", "profile = \"**\"", "trust_anchor = \"**\"",
+                           "session_name = \"**\"", "duration = { min = 1 }"}) {
+    const std::string rest = "facts = { " + std::string(fact) + " }";
+    EXPECT_FALSE(denied(rest, {.facts = kGet})) << fact;
+    EXPECT_FALSE(denied(rest, {.facts = {{"audience", "x"}}})) << fact;
+    EXPECT_EQ(denied(rest, {.facts = session}), std::string_view(fact).find("session_name") != 0);
+  }
+  for (const char* fact : {"method = \"**\"", "path = \"**\"", "bucket = \"**\"", "mode = \"**\""})
+    EXPECT_FALSE(denied("facts = { " + std::string(fact) + " }", {.facts = session})) << fact;
+  EXPECT_TRUE(denied("facts = { region = \"eu\" }", {.facts = session}));
+  // A question that leaves out what would tell them apart.
+  EXPECT_TRUE(denied("facts = { role = \"r\" }", {.facts = {{"region", "eu"}}}));
+}
+
 TEST(PolicyDeny, ValueThatCanNotBeReadIsDenied) {
   EXPECT_TRUE(denied("facts = { \"query.n\" = { min = 5 } }", {.facts = {{"query.n", "0x1"}}}));
   EXPECT_FALSE(denied("facts = { \"query.n\" = { min = 5 } }", {.facts = {{"query.n", "4"}}}));

@@ -39,13 +39,16 @@ def serial(pem):
     return int(openssl("x509", "-noout", "-serial", text=pem).strip().split("=")[1], 16)
 
 
+def quoted(text):
+    return urllib.parse.quote(text, safe="-_.~")
+
+
 def string_to_sign(reply, algorithm):
     """Tasks 1 and 2 of the documentation, from method, url, headers and body that will be sent."""
     url = urllib.parse.urlsplit(reply["url"])
     headers = {name.lower(): " ".join(value.split()) for name, value in reply["headers"] if name != "Authorization"}
     headers["host"] = url.netloc
-    quote = lambda text: urllib.parse.quote(text, safe="-_.~")  # noqa: E731
-    query = "&".join(f"{quote(name)}={quote(value)}" for name, value in sorted(urllib.parse.parse_qsl(url.query)))
+    query = "&".join(f"{quoted(name)}={quoted(value)}" for name, value in sorted(urllib.parse.parse_qsl(url.query)))
     canonical = "\n".join(
         [
             reply["method"],
