@@ -8,6 +8,7 @@
 #include "sdk/cli/aws_file.h"
 #include "sdk/cli/aws_options.h"
 #include "sdk/cli/aws_profile.h"
+#include "sdk/cli/credentials.h"
 #include "sdk/cli/output.h"
 
 namespace holdfast::cli {
@@ -53,6 +54,16 @@ Settings settings_of(const ConfigureOptions& options, const Context& context) {
 void warn_of_others(const std::string& text, const std::string& profile) {
   for (const std::string& name : outranking(text, profile))
     note("holdfast: the profile also has " + name +
+         ", which SDKs take before credential_process: remove it");
+  const std::string path = credentials_path();
+  if (!std::filesystem::exists(path)) return;
+  const SecretText credentials = read_credentials_file(path);
+  bool there = false;
+  each_line({credentials.data(), credentials.size()}, [&](const AwsLine& line) {
+    there = there || (line.profile == profile && line.name == "aws_access_key_id");
+  });
+  if (there)
+    note("holdfast: " + path + " also has a key of the profile " + profile +
          ", which SDKs take before credential_process: remove it");
 }
 
