@@ -79,6 +79,7 @@ void configure(const ConfigureOptions& options, const Context& context) {
   if (!folder.empty()) ::mkdir(folder.c_str(), 0700);
   const std::string text = with_profile(file.text, options.profile, settings);
   replace_file(file.path, text, file.mode);
+  ::chmod(file.path.c_str(), file.mode);  // whatever the umask is
   warn_of_others(text, options.profile);
   print("profile " + options.profile + " is in " + file.path +
         "; try it:\n  AWS_PROFILE=" + options.profile + " aws sts get-caller-identity");

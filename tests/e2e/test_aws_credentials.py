@@ -374,11 +374,11 @@ class TestConfigure:
         config.parent.mkdir()
         before = "# mine\n[default]\nregion=eu-north-1\ns3 =\n    max_concurrent_requests = 3\n\n[profile  other]\noutput = text"
         config.write_text(before)
-        config.chmod(0o640)
+        config.chmod(0o664)
         self.configure(daemon, aws, tmp_path)
         text = config.read_text()
         assert text.startswith(before + "\n\n[profile orders]\ncredential_process = ") and text.endswith("\nregion = eu-west-1\n")
-        assert stat.S_IMODE(config.stat().st_mode) == 0o640
+        assert stat.S_IMODE(config.stat().st_mode) == 0o664
 
         refused = self.configure(daemon, aws, tmp_path, "--duration", "2h", check=False)
         assert refused.returncode == 1 and "--force" in refused.stderr and config.read_text() == text
