@@ -42,7 +42,7 @@ bool is_surely_absent(std::string_view name, const Facts& facts, bool has_ttl) {
   Protocols asked = has_ttl ? kToken : kAll;
   for (const Fact& fact : facts.all())
     if (const auto of = fact_kind(fact.name)) asked &= of->protocols;
-  if (asked == kAll) return false;
+  if (asked == kAll || asked == 0) return false;  // no fact, or of requests that there are not
   // A token has more than an algorithm.
   if (asked == (kToken | kDigest)) asked = kDigest;
   if ((kind.protocols & asked) == 0) return true;

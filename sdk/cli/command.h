@@ -20,11 +20,12 @@ struct Context {
 
 void add_status_commands(CLI::App& app, Context& context);  // whoami health version reload
 void add_key_commands(CLI::App& app, Context& context);
-void add_key_list_commands(CLI::App& key, Context& context);  // below `key`
-void add_import_commands(CLI::App& key, Context& context);    // below `key`
-void add_rotate_command(CLI::App& key, Context& context);     // below `key`
-void add_accept_commands(CLI::App& app, Context& context);    // clock device
-void add_token_commands(CLI::App& app, Context& context);     // token jwks
+void add_key_list_commands(CLI::App& key, Context& context);     // below `key`
+void add_import_commands(CLI::App& key, Context& context);       // below `key`
+void add_certificate_commands(CLI::App& key, Context& context);  // below `key`
+void add_rotate_command(CLI::App& key, Context& context);        // below `key`
+void add_accept_commands(CLI::App& app, Context& context);       // clock device
+void add_token_commands(CLI::App& app, Context& context);        // token jwks
 void add_sign_commands(CLI::App& app, Context& context);
 void add_aws_commands(CLI::App& app, Context& context);
 void add_aws_credential_commands(CLI::App& aws, Context& context);  // below `aws`

@@ -42,7 +42,10 @@ void add_version_to(const ImportOptions& options, const Context& context) {
   print("key " + options.name + " has a new version, " + kid + ", which is " + options.state);
   if (options.source.is_given()) note_plaintext(options.source, "it");
   if (options.state == "pending")
-    note(std::string("next: ") + (use == "sigv4" ? "" : "publish its public key, then: ") +
+    note(std::string("next: ") +
+         (use == "sigv4"            ? ""
+          : use == "roles-anywhere" ? "attach its certificate, then: "
+                                    : "publish its public key, then: ") +
          "holdfast key activate " + options.name);
 }
 

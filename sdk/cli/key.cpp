@@ -25,7 +25,9 @@ void create_key(const KeyOptions& options, const Context& context) {
   if (context.json) return print(reply.body);
   print("key " + field(reply.object(), "name") + " made, version " +
         numbers_in(reply.object(), "active") + " is active");
-  note("next: a grant that lets someone use it, see `holdfast policy --help`");
+  note(options.use == "roles-anywhere"
+           ? "next: a certificate, see `holdfast key csr --help`"
+           : "next: a grant that lets someone use it, see `holdfast policy --help`");
 }
 
 void enrol_key(const KeyOptions& options, const Context& context) {
@@ -114,9 +116,10 @@ void add_key_commands(CLI::App& app, Context& context) {
       ->required()
       ->type_name("T");
   create
-      ->add_option("--use", options->use,
-                   "What it signs, for ever: jwt (tokens), digest (anything, unseen) or audit (the "
-                   "log's checkpoints)")
+      ->add_option(
+          "--use", options->use,
+          "What it signs, for ever: jwt (tokens), roles-anywhere (sessions of AWS), digest "
+          "(anything, unseen) or audit (the log's checkpoints)")
       ->required()
       ->type_name("U");
   create
@@ -136,7 +139,7 @@ void add_key_commands(CLI::App& app, Context& context) {
           "Its PKCS#11 URI (RFC 7512), without a PIN: pkcs11:object=LABEL or pkcs11:id=%01")
       ->required()
       ->type_name("URI");
-  enrol->add_option("--use", options->use, "What it signs, for ever: jwt or digest")
+  enrol->add_option("--use", options->use, "What it signs, for ever: jwt, roles-anywhere or digest")
       ->required()
       ->type_name("U");
   enrol
@@ -155,6 +158,8 @@ void add_key_commands(CLI::App& app, Context& context) {
   add_key_list_commands(*key, context);
 
   add_rotate_command(*key, context);
+
+  add_certificate_commands(*key, context);
 
   add_change(*key, "activate",
              "Sign with this version from now on (default: the newest pending one)",

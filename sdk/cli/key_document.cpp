@@ -13,9 +13,11 @@ std::vector<Version> versions_of(const json::object& key) {
     if (!entry.is_object()) continue;
     const json::object& version = entry.get_object();
     const std::string since = version.contains("since") ? field(version, "since") : "";
-    out.push_back({field(version, "version"), field(version, "kid"), field(version, "state"),
-                   field(version, "created"), since, is_set(version, "disabled"),
-                   is_set(version, "lost")});
+    const json::value* certificate = version.if_contains("certificate");
+    out.push_back(
+        {field(version, "version"), field(version, "kid"), field(version, "state"),
+         field(version, "created"), since, is_set(version, "disabled"), is_set(version, "lost"),
+         certificate && certificate->is_object() ? certificate->get_object() : json::object()});
   }
   return out;
 }

@@ -12,6 +12,7 @@ struct Version {
   std::string number, kid, state, created;
   std::string since;  // when it came into its state; empty where the daemon does not say
   bool disabled = false, lost = false;
+  json::object certificate;  // empty where it has none
 };
 
 // Ascending; empty for a key whose files are damaged.

@@ -1,4 +1,5 @@
 // What there is: `key list` and `key show`.
+#include "daemon/base/clock.h"
 #include "sdk/cli/client.h"
 #include "sdk/cli/command.h"
 #include "sdk/cli/key_document.h"
@@ -34,8 +35,23 @@ std::string trouble(const json::object& key) {
     if (version.state == "retired") continue;
     if (version.lost) add("version " + version.number + " lost");
     if (version.disabled) add("version " + version.number + " disabled");
+    if (version.state != "active") continue;
+    if (field(key, "use") == "roles-anywhere" && version.certificate.empty())
+      add("version " + version.number + " has no certificate");
+    // RFC 3339 in UTC, all of one length: in the order of time.
+    if (!version.certificate.empty() &&
+        field(version.certificate, "not_after") < to_rfc3339(std::chrono::system_clock::now()))
+      add("its certificate has expired");
   }
   return out;
+}
+
+// Until when the active version has one.
+std::string certificate_end(const json::object& key) {
+  for (const Version& version : versions_of(key))
+    if (version.state == "active" && !version.certificate.empty())
+      return field(version.certificate, "not_after");
+  return "-";
 }
 
 void list_keys(const ListOptions& options, const Context& context) {
@@ -51,13 +67,13 @@ void list_keys(const ListOptions& options, const Context& context) {
         "no keys: make one with `holdfast key create`, `holdfast key import` or "
         "`holdfast key import-aws`");
   Table table({"NAME", "TYPE", "USE", "DEVICE", "SOFTWARE", "ORIGIN", "VERIFY", "ACTIVE", "PENDING",
-               "VERIFYING", "TROUBLE"});
+               "VERIFYING", "CERTIFICATE", "TROUBLE"});
   for (const json::value& entry : keys) {
     const json::object& key = entry.as_object();
     table.add({field(key, "name"), field(key, "type"), field(key, "use"), field(key, "device"),
                field(key, "software"), field(key, "origin"), field(key, "verify"),
                numbers_in(key, "active"), numbers_in(key, "pending"), numbers_in(key, "verifying"),
-               trouble(key)});
+               certificate_end(key), trouble(key)});
   }
   print(table.text());
 }
@@ -83,11 +99,21 @@ void show_key(const ListOptions& options, const Context& context) {
       print(std::string(name) + std::string(10 - std::string_view(name).size(), ' ') +
             field(key, name));
   Table table({"VERSION", "STATE", "DISABLED", "LOST", "CREATED", "KID"});
+  Table certificates({"VERSION", "CERTIFICATE OF", "ISSUED BY", "SERIAL", "FROM", "UNTIL"});
+  bool certified = false;
   const std::vector<Version> versions = versions_of(key);
-  for (const Version& version : versions)
+  for (const Version& version : versions) {
     table.add({version.number, version.state, version.disabled ? "yes" : "no",
                version.lost ? "yes" : "no", version.created, version.kid});
+    const json::object& certificate = version.certificate;
+    if (certificate.empty()) continue;
+    certified = true;
+    certificates.add({version.number, field(certificate, "subject"), field(certificate, "issuer"),
+                      field(certificate, "serial"), field(certificate, "not_before"),
+                      field(certificate, "not_after")});
+  }
   if (!versions.empty()) print("\n" + table.text());
+  if (certified) print("\n" + certificates.text());
 }
 
 }  // namespace

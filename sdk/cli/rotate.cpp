@@ -109,6 +109,9 @@ class Rotation {
           "version " + added.number + " (" + added.kid + ") is pending" +
               (use_ == "jwt" ? ", and published in `holdfast jwks`" : ""));
       if (options_.source.is_given()) note_plaintext(options_.source, "it");
+      if (use_ == "roles-anywhere")
+        note("next: its certificate, before it can sign: holdfast key csr " + options_.name +
+             " --version " + added.number + " --subject …");
     } else if (step.kind == Kind::activate) {
       change(step, "activate", "signs from now on");
       if (use_ == "sigv4")

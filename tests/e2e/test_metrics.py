@@ -11,6 +11,7 @@ import subprocess
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from holdfast_testing.authority import Authority
 from holdfast_testing.client import Client
 from holdfast_testing.paths import SOURCE, program
 from holdfast_testing.processes import end, wait_until
@@ -40,9 +41,14 @@ def value(text, name, **labels):
 
 
 @pytest.fixture(scope="module")
-def used(daemon):
-    """A daemon that has signed."""
+def used(daemon, folder):
+    """A daemon that has signed, and has a key with a certificate."""
     daemon.create_key("signs")
+    daemon.create_key("certified", use="roles-anywhere")
+    with daemon.admin() as admin:
+        request = admin.post("/v1/keys/certified/csr", {"subject": [["CN", "certified"]]}).json["csr_pem"]
+        chain = Authority(os.path.join(folder, "ca")).issue(request)
+        assert admin.post("/v1/keys/certified/certificate", {"chain_pem": chain}).status == 200
     with daemon.client() as client:
         assert digest(client, "signs").status == 200
     return daemon

@@ -14,6 +14,7 @@ from holdfast_testing.client import Client, exchange
 from holdfast_testing.daemon import Daemon, everything, problem
 from holdfast_testing.memory import memory
 from holdfast_testing.processes import wait_until
+from holdfast_testing.roles_anywhere import session
 from holdfast_testing.sigv4 import get, wrong
 from holdfast_testing.swtpm import Swtpm
 from holdfast_testing.traces import forms
@@ -56,6 +57,7 @@ def daemon(folder, swtpm):
     with Daemon(os.path.join(folder, "daemon"), swtpm.tcti, everything() + GRANTS, **options) as running:
         running.import_aws("aws", "AKIATHREATS", SECRET)
         running.create_key("digests")
+        running.create_key("sessions", use="roles-anywhere")
         yield running
 
 
@@ -85,6 +87,9 @@ def test_row01_no_key_serves_a_use_it_was_not_made_for(daemon):
         ],
     }
     wrong_uses["aws"].append(("/v1/token/jwt", {"key": "aws", "audience": "https://api.example", "ttl": 60}))
+    wrong_uses["sessions"] = [(path, {**body, "key": "sessions"}) for path, body in [wrong_uses["aws"][0], *wrong_uses["digests"]]]
+    for name in ("aws", "digests"):
+        wrong_uses[name].append(("/v1/sign/roles-anywhere", session(name)))
     with daemon.client() as client:
         keys = [key["name"] for key in client.get("/v1/keys").json["keys"]]
         assert sorted(keys) == sorted(wrong_uses)
@@ -101,7 +106,7 @@ def test_row01_no_key_serves_a_use_it_was_not_made_for(daemon):
 
 def test_row01_no_key_can_be_made_for_a_use_that_does_not_fit_its_type(daemon):
     with daemon.admin() as admin:
-        for kind, use in (("ec-p256", "sigv4"), ("hmac-sha256", "digest"), ("hmac-sha256", "jwt"), ("ec-p256", "tls"), ("ec-p256", "")):
+        for kind, use in (("ec-p256", "sigv4"), ("hmac-sha256", "digest"), ("hmac-sha256", "jwt"), ("ec-p384", "roles-anywhere"), ("ec-p256", "tls"), ("ec-p256", "")):
             reply = admin.post("/v1/keys", {"name": "misfit", "type": kind, "device": "tpm", "use": use})
             assert reply.code in ("invalid_request", "unsupported"), (kind, use, reply)
         problem(admin.get("/v1/keys/misfit"), "not_found", 404)

@@ -1,1 +1,1 @@
-holdfast_unit(key SOURCES key_test.cpp private_key_pem_test.cpp LIBRARIES holdfast_key)
+holdfast_unit(key SOURCES certificate_test.cpp certificate_request_test.cpp key_certificate_test.cpp key_test.cpp private_key_pem_test.cpp LIBRARIES holdfast_key holdfast_test_support)

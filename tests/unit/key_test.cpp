@@ -19,6 +19,7 @@
 #include "daemon/key/jwk.h"
 #include "daemon/key/store.h"
 #include "daemon/key/verify.h"
+#include "tests/unit/certificates.h"
 
 namespace holdfast {
 namespace {
@@ -118,6 +119,10 @@ TEST(KeyUse, FitsOnlyItsTypes) {
   EXPECT_TRUE(fits(KeyUse::jwt, KeyType::ed25519));
   EXPECT_FALSE(fits(KeyUse::digest, KeyType::ed25519)) << "it signs messages";
   EXPECT_FALSE(fits(KeyUse::sigv4, KeyType::ed25519));
+  for (const KeyType type : {KeyType::ec_p256, KeyType::rsa_2048, KeyType::rsa_3072})
+    EXPECT_TRUE(fits(KeyUse::roles_anywhere, type));
+  for (const KeyType type : {KeyType::ec_p384, KeyType::hmac_sha256, KeyType::ed25519})
+    EXPECT_FALSE(fits(KeyUse::roles_anywhere, type));
 }
 
 TEST(Store, BringsBackWhatItWasGiven) {
@@ -263,9 +268,15 @@ bool kill_before_call(int last, Work work) {
 
 // THREATS row 25: a change that dies at any system call leaves the key as before or as after.
 TEST(Store, LeavesAKeyWholeWhenKilledAtAnySystemCall) {
+  const EvpPkey pair = test::new_pair();
+  const auto certificate = [&](const char* serial) {
+    return read_certificate(test::certificate(pair.get(), pair.get(), {.serial = serial}));
+  };
   for (const bool creates : {true, false}) {
-    const Key before = sample("a");
-    const Key after = with_version(before, version_of("AKID2"), VersionState::active);
+    Key before = sample("a");
+    before.versions[0].certificate = certificate("1");
+    Key after = with_version(before, version_of("AKID2"), VersionState::active);
+    after.versions[0].certificate = certificate("2");
     int calls = 1;
     for (bool killed = true; killed; ++calls) {
       const Folder folder;
@@ -278,6 +289,7 @@ TEST(Store, LeavesAKeyWholeWhenKilledAtAnySystemCall) {
         if (found.name == "a" && found.versions.size() != 2) {
           ASSERT_FALSE(creates) << "call " << calls;
           ASSERT_EQ(found.active()->kid, "AKID1");
+          ASSERT_EQ(found.active()->certificate->serial, "1");
         }
       }
       // Whatever was left behind stands in no later change's way.

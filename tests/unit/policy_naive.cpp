@@ -111,8 +111,9 @@ bool matches(const Steps& steps, std::size_t at, const std::string& text, std::s
 }
 
 char separator_of(const std::string& name) {
-  static const std::set<std::string> slashes{"path", "exe", "header.x-amz-copy-source", "audience",
-                                             "issuer"};
+  static const std::set<std::string> slashes{"path",     "exe",     "header.x-amz-copy-source",
+                                             "role",     "profile", "trust_anchor",
+                                             "audience", "issuer"};
   return name == "host" ? '.' : slashes.contains(name) ? '/' : '\0';
 }
 
@@ -303,7 +304,8 @@ bool allow_takes(const Grant& grant, const Question& question) {
   return true;
 }
 
-enum class Kind { sigv4, token, digest, none };
+// aws: sigv4 or session, by what is asked it can't be said.
+enum class Kind { sigv4, session, aws, token, digest, none };
 
 Kind kind_of(const Question& question) {
   Kind kind = question.ttl ? Kind::token : Kind::none;
@@ -312,7 +314,17 @@ Kind kind_of(const Question& question) {
       if (kind == Kind::none) kind = Kind::digest;
     } else {
       static const std::set<std::string> token{"audience", "issuer", "subject", "typ"};
-      kind = token.contains(name) || starts_with(name, "claim.") ? Kind::token : Kind::sigv4;
+      static const std::set<std::string> session{"role", "profile", "trust_anchor", "session_name",
+                                                 "duration"};
+      static const std::set<std::string> shared{"service", "region", "host", "action"};
+      if (token.contains(name) || starts_with(name, "claim."))
+        kind = Kind::token;
+      else if (session.contains(name))
+        kind = Kind::session;
+      else if (!shared.contains(name))
+        kind = Kind::sigv4;
+      else if (kind == Kind::none)
+        kind = Kind::aws;
     }
   }
   return kind;
@@ -322,14 +334,20 @@ Kind kind_of(const Question& question) {
 bool surely_absent(const std::string& name, const Question& question) {
   for (const char* prefix : {"query.", "header.", "claim."})
     if (starts_with(name, prefix)) return true;
-  static const std::set<std::string> optional{"action",     "issuer",          "subject",     "typ",
-                                              "expires_in", "signing_options", "encoded_path"};
+  static const std::set<std::string> optional{"action",       "issuer",      "subject",
+                                              "typ",          "expires_in",  "signing_options",
+                                              "encoded_path", "session_name"};
   if (optional.contains(name)) return true;
   const Kind kind = kind_of(question);
   if (kind == Kind::none) return false;
-  if (name == "algorithm") return kind == Kind::sigv4;
+  const bool of_aws = kind == Kind::sigv4 || kind == Kind::session || kind == Kind::aws;
+  if (name == "algorithm") return of_aws;
   if (name == "audience" || name == "ttl") return kind != Kind::token;
-  if (kind != Kind::sigv4) return true;
+  if (!of_aws) return true;
+  if (name == "service" || name == "region" || name == "host") return false;
+  if (name == "role" || name == "profile" || name == "trust_anchor" || name == "duration")
+    return kind == Kind::sigv4;
+  if (kind == Kind::session) return true;
   for (const auto& [of, value] : question.facts)
     if (name == "bucket" && of == "service") return !starts_with(value, "s3");
   return false;

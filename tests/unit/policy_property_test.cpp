@@ -34,7 +34,7 @@ class Maker {
     question.skew = choose<std::int64_t>({0, 0, 0, 60, 61, 300, 301, 9999});
     // About 2026-01-05, a Monday, 00:00 UTC.
     question.now = 1767571200 + pick(20 * 24) * 1800 - 10 * 86400 + pick(3) - 1;
-    switch (pick(8)) {
+    switch (pick(9)) {
       case 0:
         question.facts = {{"algorithm", "ES256"}};
         break;
@@ -42,6 +42,9 @@ class Maker {
       case 2:
       case 3:
         token(question);
+        break;
+      case 4:
+        session(question);
         break;
       default:
         sigv4(question);
@@ -122,6 +125,19 @@ class Maker {
     if (one_in(8)) facts.emplace_back("encoded_path", "true");
   }
 
+  void session(naive::Question& question) {
+    auto& facts = question.facts;
+    facts = {{"service", "rolesanywhere"},
+             {"action", "CreateSession"},
+             {"region", choose({"eu-west-1", "us-east-1"})},
+             {"host", naive::hosts[pick(naive::hosts.size())].text},
+             {"role", choose({"role/a", "role/u1/a", "role/b"})},
+             {"profile", choose({"profile/1", "profile/2"})},
+             {"trust_anchor", choose({"anchor/1", "anchor/2"})}};
+    if (one_in(2)) facts.emplace_back("session_name", choose({"u1", "a.service", "s"}));
+    facts.emplace_back("duration", choose({"900", "3600", "43200"}));
+  }
+
   naive::Condition condition(const std::string& name, const Texts& patterns) {
     naive::Condition wanted;
     const bool dotted = name.find('.') != std::string::npos;
@@ -145,7 +161,7 @@ class Maker {
     const bool dotted = name.find('.') != std::string::npos;
     if (name == "signing_options" || name == "encoded_path") {
       rule.kind = one_in(3) ? naive::FactRule::forbidden : naive::FactRule::permitted;
-    } else if (name == "expires_in" || name == "ttl") {
+    } else if (name == "expires_in" || name == "ttl" || name == "duration") {
       if (!one_in(3)) rule.wanted.min = choose<std::int64_t>({0, 60, 300});
       if (!rule.wanted.min || one_in(2)) rule.wanted.max = choose<std::int64_t>({300, 900, 3600});
     } else if (dotted && one_in(4)) {
@@ -171,6 +187,9 @@ class Maker {
     if (name == "payload") return {"signed", "*"};
     if (name == "mode") return {"header", "query", "**"};
     if (name == "algorithm") return {"ES256", "*256"};
+    if (name == "role") return {"role/a", "role/*", "role/**", "role/{user}/*"};
+    if (name == "profile" || name == "trust_anchor") return {"*/1", "**", "profile/2"};
+    if (name == "session_name") return {"{unit}", "{user}", "*"};
     if (name == "subject") return {"{unit}", "u1", "{user}*", "**"};
     if (name == "typ") return {"at+jwt", "**"};
     return {"r", "42", "**", "4*", "\"42\"", "{uid}", "{user}"};
@@ -273,6 +292,11 @@ class Maker {
                     "expires_in",
                     "signing_options",
                     "encoded_path",
+                    "role",
+                    "profile",
+                    "trust_anchor",
+                    "session_name",
+                    "duration",
                     "algorithm",
                     "audience",
                     "issuer",

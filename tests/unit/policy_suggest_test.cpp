@@ -237,6 +237,10 @@ TEST(Suggest, AlwaysLoadsAndAllowsTheRequestItIsMadeFrom) {
                                           "expires_in",
                                           "signing_options",
                                           "encoded_path",
+                                          "role",
+                                          "trust_anchor",
+                                          "session_name",
+                                          "duration",
                                           "algorithm",
                                           "audience",
                                           "issuer",
@@ -288,7 +292,7 @@ TEST(Suggest, AlwaysLoadsAndAllowsTheRequestItIsMadeFrom) {
     request.reason = text();
     for (std::size_t k = random() % 15; k > 0; --k) {
       const std::string& name = names[random() % names.size()];
-      if (name == "expires_in")
+      if (name == "expires_in" || name == "duration")
         request.facts.add(name, std::to_string(1 + random() % 604800));
       else if (name == "signing_options" || name == "encoded_path")
         request.facts.add(name, "true");
