@@ -48,27 +48,6 @@ std::string folded(std::string_view value) {
   return result;
 }
 
-std::vector<Header> listed_headers(Fields& fields) {
-  std::vector<Header> headers;
-  for (const auto& [name, value] :
-       read_pairs(fields, "headers", {kMaxHeaders, kMaxName, kMaxValue})) {
-    if (!is_token(name))
-      fields.fail("headers", "a name is not a token (letters, digits and !#$%&'*+-.^_`|~)");
-    Header header{lower(name), {}};
-    if (!is_value(value))
-      fields.fail("headers", header.name + " has a control character in its value");
-    header.value = folded(value);
-    if (std::ranges::find(kReserved, header.name) != kReserved.end())
-      fields.fail("headers",
-                  header.name + " comes with the signature: leave it out" +
-                      (header.name == "x-amz-date"             ? " and use `time`"
-                       : header.name == "x-amz-security-token" ? " and use `session_token`"
-                                                               : ""));
-    headers.push_back(std::move(header));
-  }
-  return headers;
-}
-
 std::string signed_host(const std::vector<Header>& headers, const Url& url, const Fields& fields) {
   const Header* given = nullptr;
   for (const Header& header : headers) {
@@ -90,16 +69,8 @@ std::string signed_host(const std::vector<Header>& headers, const Url& url, cons
 
 std::vector<Header> listed_headers(Fields& fields, std::string_view field) {
   std::vector<Header> headers;
-  const json::value* list = fields.optional_value(field);
-  if (list == nullptr) return headers;
-  if (!list->is_array()) fields.fail(field, R"(has to be a list of ["Name","value"])");
-  if (list->get_array().size() > kMaxHeaders)
-    fields.fail(field, "has more than " + std::to_string(kMaxHeaders) + " entries");
-  for (const json::value& entry : list->get_array()) {
-    if (!entry.is_array() || entry.get_array().size() != 2)
-      fields.fail(field, R"(has to be a list of ["Name","value"])");
-    const std::string_view name = part(entry.get_array(), 0, kMaxName, fields, field);
-    const std::string_view value = part(entry.get_array(), 1, kMaxValue, fields, field);
+  for (const auto& [name, value] :
+       read_pairs(fields, field, {kMaxHeaders, kMaxName, kMaxValue})) {
     if (!is_token(name))
       fields.fail(field, "a name is not a token (letters, digits and !#$%&'*+-.^_`|~)");
     Header header{lower(name), {}};

@@ -8,6 +8,7 @@
 #include "sdk/cli/aws_file.h"
 #include "sdk/cli/aws_options.h"
 #include "sdk/cli/aws_profile.h"
+#include "sdk/cli/credentials.h"
 #include "sdk/cli/output.h"
 
 namespace holdfast::cli {
@@ -54,6 +55,16 @@ void warn_of_others(const std::string& text, const std::string& profile) {
   for (const std::string& name : outranking(text, profile))
     note("holdfast: the profile also has " + name +
          ", which SDKs take before credential_process: remove it");
+  const std::string path = credentials_path();
+  if (!std::filesystem::exists(path)) return;
+  const SecretText credentials = read_credentials_file(path);
+  bool there = false;
+  each_line({credentials.data(), credentials.size()}, [&](const AwsLine& line) {
+    there = there || (line.profile == profile && line.name == "aws_access_key_id");
+  });
+  if (there)
+    note("holdfast: " + path + " also has a key of the profile " + profile +
+         ", which SDKs take before credential_process: remove it");
 }
 
 void configure(const ConfigureOptions& options, const Context& context) {
@@ -68,6 +79,7 @@ void configure(const ConfigureOptions& options, const Context& context) {
   if (!folder.empty()) ::mkdir(folder.c_str(), 0700);
   const std::string text = with_profile(file.text, options.profile, settings);
   replace_file(file.path, text, file.mode);
+  ::chmod(file.path.c_str(), file.mode);  // whatever the umask is
   warn_of_others(text, options.profile);
   print("profile " + options.profile + " is in " + file.path +
         "; try it:\n  AWS_PROFILE=" + options.profile + " aws sts get-caller-identity");
