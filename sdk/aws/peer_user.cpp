@@ -9,6 +9,7 @@
 #include <array>
 #include <cstring>
 
+#include "daemon/base/error.h"
 #include "daemon/base/posix.h"
 
 namespace holdfast::aws {

@@ -10,6 +10,7 @@
 
 #include <boost/asio/signal_set.hpp>
 
+#include "daemon/base/error.h"
 #include "daemon/base/openssl.h"
 #include "daemon/base/posix.h"
 #include "sdk/aws/container_endpoint.h"
