@@ -29,8 +29,8 @@ boost::asio::awaitable<cli::HttpResponse> answer_container(const cli::Asked& ask
   if (request.method() != http::verb::get)
     co_return cli::http_refusal(http::status::method_not_allowed, "a role takes GET");
   const std::string_view target = request.target();
-  const auto role = std::ranges::find_if(
-      roles, [&](const auto& one) { return target == "/" + one->name(); });
+  const auto role =
+      std::ranges::find_if(roles, [&](const auto& one) { return target == "/" + one->name(); });
   if (role == roles.end())
     co_return cli::http_refusal(http::status::not_found, "there is no such role here");
   co_return co_await (*role)->answer();

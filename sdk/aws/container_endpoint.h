@@ -14,7 +14,6 @@ using Roles = std::vector<std::unique_ptr<Role>>;
 // Answers one request. All that is refused looks alike but for its text; nothing is given out before guard.h has
 // passed it. `token` and `roles` outlive the answer.
 boost::asio::awaitable<cli::HttpResponse> answer_container(const cli::Asked& asked,
-                                                           const Secret& token,
-                                                           const Roles& roles);
+                                                           const Secret& token, const Roles& roles);
 
 }  // namespace holdfast::aws

@@ -1,20 +1,15 @@
 // `holdfast aws serve`: credentials over HTTP on loopback, for programs that fetch them from an endpoint.
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
-#include <cstdlib>
-#include <filesystem>
 
 #include <boost/asio/signal_set.hpp>
 
-#include "daemon/base/error.h"
 #include "daemon/base/openssl.h"
 #include "daemon/base/posix.h"
 #include "sdk/aws/container_endpoint.h"
 #include "sdk/aws/metadata_endpoint.h"
+#include "sdk/aws/token_file.h"
 #include "sdk/cli/aws_file.h"
 #include "sdk/cli/aws_options.h"
 #include "sdk/cli/aws_profile.h"
@@ -43,8 +38,9 @@ constexpr std::size_t kMaxFile = 1024 * 1024;
 asio::ip::tcp::endpoint loopback(const char* option, const std::string& text) {
   const auto address = listening_address(text);
   if (!address.address().is_loopback())
-    throw Failure(Exit::usage, std::string(option) + ": is no address of this machine alone: " + text,
-                  "give PORT, 127.0.0.1:PORT or [::1]:PORT: credentials are not served to a network");
+    throw Failure(
+        Exit::usage, std::string(option) + ": is no address of this machine alone: " + text,
+        "give PORT, 127.0.0.1:PORT or [::1]:PORT: credentials are not served to a network");
   return address;
 }
 
@@ -72,35 +68,6 @@ AwsOptions options_of(const std::string& profile, Context& context) {
   if (context.socket.empty()) context.socket = socket;
   return options;
 }
-
-// A file that only this user reads, gone when we are.
-class TokenFile {
- public:
-  TokenFile(const std::string& wanted, const Secret& token) {
-    path_ = wanted.empty() ? in_own_folder() : std::filesystem::absolute(wanted).string();
-    const UniqueFd file(
-        ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (!file) throw_errno(ErrorKind::internal, path_);
-    write_all(file.get(), as_text(token.view()), path_);
-  }
-  ~TokenFile() {
-    ::unlink(path_.c_str());
-    if (!folder_.empty()) ::rmdir(folder_.c_str());
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string in_own_folder() {
-    const char* runtime = std::getenv("XDG_RUNTIME_DIR");
-    folder_ = (runtime && *runtime ? std::filesystem::path(runtime)
-                                   : std::filesystem::temp_directory_path()) /
-              "holdfast-aws-XXXXXX";
-    if (::mkdtemp(folder_.data()) == nullptr) throw_errno(ErrorKind::internal, folder_);
-    return folder_ + "/token";
-  }
-
-  std::string path_, folder_;
-};
 
 class Serve {
  public:
@@ -159,9 +126,7 @@ class Serve {
   }
 
   // What can't be had now may be had later: said, and served with that error until then.
-  static void try_out(aws::Role& role) try {
-    role.try_out();
-  } catch (const Failure& failure) {
+  static void try_out(aws::Role& role) try { role.try_out(); } catch (const Failure& failure) {
     if (failure.exit() == Exit::usage) throw;
     note("holdfast: " + role.name() + ": " + printable(failure.message()));
     if (!failure.advice().empty()) note("  " + failure.advice());
@@ -178,7 +143,8 @@ class Serve {
     if (options_.token_in_environment)
       out.emplace_back("AWS_CONTAINER_AUTHORIZATION_TOKEN", as_text(token_.view()));
     if (metadata_server_)
-      out.emplace_back("AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://" + metadata_server_->address());
+      out.emplace_back("AWS_EC2_METADATA_SERVICE_ENDPOINT",
+                       "http://" + metadata_server_->address());
     return out;
   }
 
@@ -192,7 +158,8 @@ class Serve {
       print(json::serialize(shown));
     } else {
       // Neither an address nor the name of a file of ours needs quoting; another's name might.
-      for (const auto& [name, value] : environment()) print("export " + name + "=" + quote_command({value}));
+      for (const auto& [name, value] : environment())
+        print("export " + name + "=" + quote_command({value}));
       for (const auto& role : roles_) note(role->name() + ": " + uri_of(*role));
     }
     note("serving; put the lines above into the shell of the programs that ask. Ctrl-C stops it.");
@@ -218,7 +185,7 @@ class Serve {
   const Clock clock_;
   Secret token_;
   aws::Roles roles_;
-  std::optional<TokenFile> file_;
+  std::optional<aws::TokenFile> file_;
   asio::io_context loop_{1};
   std::optional<aws::MetadataEndpoint> metadata_;
   std::optional<HttpServer> container_, metadata_server_;
@@ -230,7 +197,8 @@ class Serve {
 void add_aws_serve_command(CLI::App& aws, Context& context) {
   auto options = std::make_shared<ServeOptions>();
   CLI::App* serve = aws.add_subcommand(
-      "serve", "Serve short-lived credentials on loopback, as containers and EC2 instances get them");
+      "serve",
+      "Serve short-lived credentials on loopback, as containers and EC2 instances get them");
   add_aws_options(*serve, options->aws);
   serve
       ->add_option("--profile", options->profiles,
@@ -253,9 +221,10 @@ void add_aws_serve_command(CLI::App& aws, Context& context) {
   CLI::Option* command = serve->add_option(
       "CMD", options->command, "Run this in its environment and end with it (after `--`)");
   serve
-      ->add_flag("--token-in-environment", options->token_in_environment,
-                 "Give CMD the token in AWS_CONTAINER_AUTHORIZATION_TOKEN too, for SDKs that read no "
-                 "file")
+      ->add_flag(
+          "--token-in-environment", options->token_in_environment,
+          "Give CMD the token in AWS_CONTAINER_AUTHORIZATION_TOKEN too, for SDKs that read no "
+          "file")
       ->needs(command);
   serve->footer(
       "Only programs of the same user are answered, and only with the token.\n\n"

@@ -34,8 +34,7 @@ std::string text_of(const tcp::endpoint& endpoint) {
 tcp::acceptor listen(asio::io_context& loop, const tcp::endpoint& address) try {
   return tcp::acceptor(loop, address);
 } catch (const boost::system::system_error& error) {
-  throw Failure(Exit::failed,
-                "can't listen on " + text_of(address) + ": " + error.code().message(),
+  throw Failure(Exit::failed, "can't listen on " + text_of(address) + ": " + error.code().message(),
                 "choose an address of this machine and a free port");
 }
 

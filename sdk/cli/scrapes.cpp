@@ -30,8 +30,7 @@ HttpResponse answer(const HttpRequest& request, const std::vector<std::string>& 
   if (request.target() != "/metrics")
     return http_refusal(http::status::not_found, "there is /metrics and nothing else");
   if (request.method() != http::verb::get) {
-    HttpResponse response =
-        http_refusal(http::status::method_not_allowed, "/metrics takes GET");
+    HttpResponse response = http_refusal(http::status::method_not_allowed, "/metrics takes GET");
     response.set(http::field::allow, "GET");
     return response;
   }
@@ -48,10 +47,9 @@ void serve_scrapes(const asio::ip::tcp::endpoint& address, const std::vector<std
                    const std::function<std::string()>& read,
                    const std::function<void(const std::string& address)>& ready) {
   asio::io_context loop(1);
-  const HttpServer server(loop, address,
-                          [&](const Asked& asked) -> asio::awaitable<HttpResponse> {
-                            co_return answer(asked.request, names, read);
-                          });
+  const HttpServer server(loop, address, [&](const Asked& asked) -> asio::awaitable<HttpResponse> {
+    co_return answer(asked.request, names, read);
+  });
   ready(server.address());
   loop.run();
 }

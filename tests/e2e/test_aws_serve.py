@@ -147,7 +147,7 @@ def test_the_token_is_in_a_file_of_ours_alone_that_goes_with_us(place):
 
 
 @pytest.mark.parametrize("kind", ["container", "imds"])
-def test_hostile_requests_get_nothing(place, kind):
+def test_row17_hostile_requests_get_nothing(place, kind):
     with place.serve(*place.options(), "--imds", "0") as serving:
         _, body, _ = serving.role()
         secrets = [json.loads(body)[name] for name in ("AccessKeyId", "SecretAccessKey", "Token")]
@@ -189,7 +189,7 @@ def test_hostile_requests_get_nothing(place, kind):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be another user")
-def test_another_user_gets_nothing_even_with_the_token(place):
+def test_row17_another_user_gets_nothing_even_with_the_token(place):
     with place.serve(*place.options(), "--imds", "0") as serving:
         script = """
 import http.client, sys
@@ -210,7 +210,7 @@ print(reply.status, reply.read().decode())
         assert ours.stdout.startswith("200"), ours.stdout
 
 
-def test_it_listens_on_loopback_alone_and_on_nothing_that_was_not_asked_for(place):
+def test_row17_it_listens_on_loopback_alone_and_on_nothing_that_was_not_asked_for(place):
     for option in ("--listen", "--imds"):
         done = subprocess.run(place.command(*place.options(), option, "0.0.0.0:0"), env=place.environment, capture_output=True, text=True, timeout=60)
         assert done.returncode == 2 and "not served to a network" in done.stderr
