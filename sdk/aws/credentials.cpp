@@ -48,6 +48,18 @@ SecretText to_process_json(const Credentials& credentials) {
   return write(credentials).take();
 }
 
+SecretText to_endpoint_json(const Credentials& credentials, const std::string& role_arn) {
+  Writer out;
+  out.append("{\"Code\":\"Success\"");
+  out.field("Type", "AWS-HMAC").field("LastUpdated", to_rfc3339(credentials.obtained));
+  if (!role_arn.empty()) out.field("RoleArn", role_arn);
+  out.field("AccessKeyId", credentials.access_key_id)
+      .field("SecretAccessKey", as_text(credentials.secret_access_key.view()))
+      .field("Token", as_text(credentials.session_token.view()))
+      .field("Expiration", to_rfc3339(credentials.expiration));
+  return out.take();
+}
+
 SecretText to_cache_json(const Credentials& credentials) {
   return write(credentials).field("Obtained", to_rfc3339(credentials.obtained)).take();
 }

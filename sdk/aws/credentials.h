@@ -47,7 +47,12 @@ std::unique_ptr<Source> make_cached(const Request& request, std::unique_ptr<Sour
 // a credential_process. https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
 SecretText to_process_json(const Credentials& credentials);
 
-// The same with "Obtained", as the cache keeps it. Throws Error{invalid_request}.
+// {"Code","Type","LastUpdated","AccessKeyId","SecretAccessKey","Token","Expiration"} and, where there is one,
+// "RoleArn": what both the container endpoint and the metadata service of EC2 answer.
+// https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
+SecretText to_endpoint_json(const Credentials& credentials, const std::string& role_arn);
+
+// What to_process_json() gives, with "Obtained", as the cache keeps it. Throws Error{invalid_request}.
 SecretText to_cache_json(const Credentials& credentials);
 Credentials from_cache_json(const SecretText& text);
 

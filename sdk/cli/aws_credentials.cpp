@@ -54,6 +54,7 @@ void add_aws_credential_commands(CLI::App& aws, Context& context) {
       "  holdfast aws configure --help                             write it into ~/.aws/config");
   process->callback([options, &context] { print_credentials(*options, context); });
   add_aws_configure_command(aws, context);
+  add_aws_serve_command(aws, context);
 }
 
 }  // namespace holdfast::cli

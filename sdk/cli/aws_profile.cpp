@@ -64,6 +64,29 @@ std::string quote_command(const std::vector<std::string>& words) {
   return out;
 }
 
+std::vector<std::string> split_command(std::string_view line) {
+  std::vector<std::string> words;
+  char quote = 0;
+  bool inside = false;  // of a word
+  for (const char c : line) {
+    if (quote == 0 && (c == ' ' || c == '\t')) {
+      inside = false;
+      continue;
+    }
+    if (!inside) words.emplace_back();
+    inside = true;
+    if (quote == 0 && (c == '\'' || c == '"'))
+      quote = c;
+    else if (c == quote)
+      quote = 0;
+    else
+      words.back() += c;
+  }
+  if (quote != 0)
+    throw Failure(Exit::failed, "a quote has no end in: " + std::string(line), "mend the line");
+  return words;
+}
+
 std::string profile_section(const std::string& name, const Settings& settings) {
   if (name.empty() || name.size() > 64 ||
       !std::all_of(name.begin(), name.end(), [](unsigned char c) {
@@ -102,6 +125,14 @@ std::string with_profile(std::string_view text, const std::string& name, const S
   if (written) return out;
   if (!out.empty()) out += out.back() == '\n' ? "\n" : "\n\n";
   return out + profile_section(name, settings);
+}
+
+std::optional<std::string> credential_process_of(std::string_view text, const std::string& name) {
+  std::optional<std::string> found;
+  each_line(text, [&](const AwsLine& line) {
+    if (names(line.profile, name) && line.name == "credential_process") found = line.value;
+  });
+  return found;
 }
 
 std::vector<std::string> outranking(std::string_view text, const std::string& name) {

@@ -2,6 +2,7 @@
 // https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +15,9 @@ namespace holdfast::cli {
 // control character, and '#' or ';', at which some SDKs begin a comment.
 std::string quote_command(const std::vector<std::string>& words);
 
+// The words of such a line. Throws Failure{failed} for a quote without an end.
+std::vector<std::string> split_command(std::string_view line);
+
 using Settings = std::vector<std::pair<std::string, std::string>>;
 
 // "[profile NAME]", for default "[default]", and a line for each setting. Throws Failure{usage}
@@ -25,6 +29,9 @@ bool has_profile(std::string_view text, const std::string& name);
 // The text with the profile's settings in place of those of the same name, and everything else as
 // it was; a profile that is not there comes at the end.
 std::string with_profile(std::string_view text, const std::string& name, const Settings& settings);
+
+// Its credential_process, where it has one.
+std::optional<std::string> credential_process_of(std::string_view text, const std::string& name);
 
 // The names in the profile that SDKs take before a credential_process.
 std::vector<std::string> outranking(std::string_view text, const std::string& name);

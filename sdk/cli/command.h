@@ -31,6 +31,7 @@ void add_s3_post_command(CLI::App& sign, Context& context);  // below `sign`
 void add_aws_commands(CLI::App& app, Context& context);
 void add_aws_credential_commands(CLI::App& aws, Context& context);  // below `aws`
 void add_aws_configure_command(CLI::App& aws, Context& context);    // below `aws`
+void add_aws_serve_command(CLI::App& aws, Context& context);        // below `aws`
 void add_policy_commands(CLI::App& app, Context& context);
 void add_audit_commands(CLI::App& app, Context& context);
 void add_metrics_command(CLI::App& app, Context& context);

@@ -2,6 +2,7 @@
 
 #include "sdk/cli/client.h"
 #include "sdk/cli/command.h"
+#include "sdk/cli/http_server.h"
 #include "sdk/cli/output.h"
 #include "sdk/cli/scrapes.h"
 

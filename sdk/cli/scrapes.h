@@ -1,8 +1,7 @@
 // Metrics over HTTP, for scrapers.
 //
-// Plain HTTP/1.1, GET /metrics and nothing else; one reply a connection. A Host header that is neither an IP address
-// nor localhost nor one of the names given is refused, so that no web page reaches this by a name of its own (DNS
-// rebinding).
+// Plain HTTP/1.1, GET /metrics and nothing else. A Host header that is neither an IP address nor localhost nor one of
+// the names given is refused, so that no web page reaches this by a name of its own (DNS rebinding).
 #pragma once
 
 #include <functional>
@@ -12,9 +11,6 @@
 #include <boost/asio/ip/tcp.hpp>
 
 namespace holdfast::cli {
-
-// "PORT" of the loopback interface, "ADDR:PORT", "[ADDR]:PORT". Throws Failure{usage}.
-boost::asio::ip::tcp::endpoint listening_address(const std::string& text);
 
 // Serves until the process ends. `read` gives the metrics and throws Failure where there are none. Calls
 // `ready` with the address once it listens. Throws Failure.

@@ -1,0 +1,18 @@
+// Who may ask an endpoint on loopback: a program of the same user, that knows it is talking to this endpoint.
+#pragma once
+
+#include <string>
+
+#include "sdk/cli/http_server.h"
+
+namespace holdfast::aws {
+
+// Why this request gets nothing, or empty. Refused are: a connection of another user, root too; a Host header of
+// another name than the endpoint's address or localhost (a web page whose name was rebound to it); and what a browser
+// or a proxy adds (Origin, Forwarded, Via, X-Forwarded-…, X-Real-IP), for whoever it asks for is not of this machine.
+std::string refusal(const cli::Asked& asked);
+
+// Equal, in a time that does not tell where they differ.
+bool is_same_secret(std::string_view one, std::string_view other);
+
+}  // namespace holdfast::aws
