@@ -28,9 +28,9 @@ enum class Operation {
   sign_digest
 };
 
-using Intent = std::variant<format::Sigv4Request, Chunk, format::S3PostRequest,
-                            format::RolesAnywhereRequest, format::JwtRequest,
-                            format::DigestRequest>;
+using Intent =
+    std::variant<format::Sigv4Request, Chunk, format::S3PostRequest, format::RolesAnywhereRequest,
+                 format::JwtRequest, format::DigestRequest>;
 
 std::string_view name_of(Operation operation) noexcept;  // "sign.sigv4", as records have it
 

@@ -48,8 +48,8 @@ awaitable<Signed> sign_sigv4(Service& service, std::uint64_t account, const Requ
       request.reply(bytes, hex), sha256(bytes.string_to_sign), sha256(signature.view()), {}};
   if constexpr (std::is_same_v<Request, format::Sigv4Request>) {
     if (request.chunks())
-      result.recorded = [&service, account, &request, &key, &version, hex, bytes = std::move(bytes)](
-                            std::uint64_t sequence, json::object& reply) {
+      result.recorded = [&service, account, &request, &key, &version, hex,
+                         bytes = std::move(bytes)](std::uint64_t sequence, json::object& reply) {
         reply["session"] = service.chunk_sessions.open(
             {account, key.name, version, bytes.scope, bytes.derivation, request.facts(),
              request.skew(), sequence,

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 
 #include <boost/asio/signal_set.hpp>
 
@@ -102,6 +103,7 @@ class Serve {
 
  private:
   void add_role(const std::string& name, const aws::Request& request) {
+    if (roles_.empty()) region_ = request.region;
     const std::string socket = context_.socket;
     const auto ask = [socket, patience = request.timeout](const std::string& target,
                                                           const json::object& body) {
@@ -142,6 +144,9 @@ class Serve {
         {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file_->path()}};
     if (options_.token_in_environment)
       out.emplace_back("AWS_CONTAINER_AUTHORIZATION_TOKEN", as_text(token_.view()));
+    // In a container or on an instance the region is known as well.
+    for (const char* region : {"AWS_REGION", "AWS_DEFAULT_REGION"})
+      if (std::getenv(region) == nullptr) out.emplace_back(region, region_);
     if (metadata_server_)
       out.emplace_back("AWS_EC2_METADATA_SERVICE_ENDPOINT",
                        "http://" + metadata_server_->address());
@@ -184,6 +189,7 @@ class Serve {
   Context& context_;
   const Clock clock_;
   Secret token_;
+  std::string region_;  // the first role's
   aws::Roles roles_;
   std::optional<aws::TokenFile> file_;
   asio::io_context loop_{1};

@@ -43,7 +43,7 @@ void add_version_to(const ImportOptions& options, const Context& context) {
   if (options.source.is_given()) note_plaintext(options.source, "it");
   if (options.state == "pending")
     note(std::string("next: ") +
-         (takes_access_key(use)    ? ""
+         (takes_access_key(use)     ? ""
           : use == "roles-anywhere" ? "attach its certificate, then: "
                                     : "publish its public key, then: ") +
          "holdfast key activate " + options.name);

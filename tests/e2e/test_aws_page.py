@@ -1,6 +1,5 @@
 """The commands of docs/aws.md, in their order, in a shell of `holdfast dev`, with a stand-in for AWS."""
 
-import json
 import os
 import re
 import subprocess
@@ -25,12 +24,13 @@ def test_each_command_works_as_written(folder):
         # Where AWS is, is all that is changed.
         script, count = re.subn(r"holdfast aws configure ", f"holdfast aws configure --endpoint {aws.url} --ca-file {aws.ca_file} ", "".join(rest))
         script, more = re.subn(r" aws sts ", f" aws --endpoint-url {aws.url} sts ", script)
-        assert (count, more) == (1, 1)
+        assert (count, more) == (1, 2)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "XDG_"))}
         environment = dict(kept, PATH=f"{paths.BUILD}/bin:{os.environ['PATH']}", HOME=home, AWS_CA_BUNDLE=aws.ca_file, AWS_EC2_METADATA_DISABLED="true")
         done = subprocess.run([*first.split(), "-euxo", "pipefail", "-c", script], cwd=place, env=environment, capture_output=True,
                               text=True, timeout=120, check=False, stdin=subprocess.DEVNULL)  # fmt: skip
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-        identity = json.loads(done.stdout[done.stdout.index("{\n") :])
-        assert identity["Arn"].startswith(f"arn:aws:sts::{ACCOUNT}:assumed-role/orders/")
+        identities = re.findall(r'"Arn": "([^"]*)"', done.stdout)
+        assert len(identities) == 2, done.stdout  # by the profile, and from the endpoint
+        assert all(arn.startswith(f"arn:aws:sts::{ACCOUNT}:assumed-role/orders/") for arn in identities)
         assert aws.count("CreateSession") == 1

@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 
 import pytest
@@ -91,11 +92,18 @@ class Serving:
         self.process.stderr.close()
 
 
-@pytest.fixture
-def place(folder, swtpm):
+@pytest.fixture(scope="module")
+def whole_place(folder, swtpm):
     one = Place(folder, swtpm)
     yield one
     one.close()
+
+
+@pytest.fixture
+def place(whole_place):
+    whole_place.forget()
+    yield whole_place
+    whole_place.aws.fault = None
 
 
 @pytest.mark.parametrize("name", aws_clients.NAMES)
@@ -203,7 +211,7 @@ reply = connection.getresponse()
 print(reply.status, reply.read().decode())
 """
         ports = [uri.split(":")[2].split("/")[0] for uri in (serving.uris["orders"], serving.said["imds"])]
-        command = ["python3", "-c", script, ports[0], serving.token, ports[1]]
+        command = [sys.executable, "-c", script, ports[0], serving.token, ports[1]]
         other = subprocess.run(["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", *command], capture_output=True, text=True, timeout=60)
         assert [line[:3] for line in other.stdout.split("\n") if line] == ["403", "403"], (other.stdout, other.stderr)
         ours = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -232,8 +240,12 @@ def test_what_can_t_be_had_is_an_error_and_later_it_can(place):
         place.forget()
         place.daemon.write_policy("")
         place.daemon.reload()
-        status, body, _ = serving.role()
-        assert status == 403 and json.loads(body)["message"], body
+        try:
+            status, body, _ = serving.role()
+            assert status == 403 and json.loads(body)["message"], body
+        finally:
+            place.daemon.write_policy(everything())
+            place.daemon.reload()
 
 
 def test_one_that_hangs_keeps_no_other_waiting(place):

@@ -239,10 +239,10 @@ bool is_wild_region(const std::string& name, const std::string& value) {
 }
 
 bool closed(const std::string& name, const std::string& value) {
-  return (name == "action" && value == "unknown") || is_wild_region(name, value) || (name == "mode" && value == "post") ||
-         starts_with(name, "starts_with.") || name == "typ" || name == "signing_options" ||
-         name == "encoded_path" || name == "header.x-amz-copy-source" ||
-         starts_with(name, "claim.");
+  return (name == "action" && value == "unknown") || is_wild_region(name, value) ||
+         (name == "mode" && value == "post") || starts_with(name, "starts_with.") ||
+         name == "typ" || name == "signing_options" || name == "encoded_path" ||
+         name == "header.x-amz-copy-source" || starts_with(name, "claim.");
 }
 
 bool has(const std::vector<std::string>& list, const std::string& text) {

@@ -240,7 +240,7 @@ class Maker {
       grant.digests = some({std::string(64, 'a'), std::string(64, 'c')});
     grant.nested = !grant.deny && one_in(4);
     for (const std::string& name : names)
-      if (one_in(grant.deny ? 40 : 25)) grant.facts.push_back(fact(name));
+      if (one_in(grant.deny ? 64 : 36)) grant.facts.push_back(fact(name));
     if (one_in(5)) grant.when = window();
     if (grant.deny) return grant;
     if (one_in(4)) grant.max_skew = choose<std::int64_t>({0, 60, 3600});
