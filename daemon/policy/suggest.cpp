@@ -151,8 +151,7 @@ std::string pattern_rule(const std::string& name, const std::vector<std::string>
   }
   if (wider) return text.append(kWider);
   const std::string& first = patterns.front();
-  if (fact_kind(name)->pattern == PatternKind::path && !dotted && first.size() > 1 &&
-      first.find('/') != std::string::npos)
+  if (fact_kind(name)->pattern == PatternKind::path && !dotted && first.size() > 1)
     text +=
         "  # all below it: " + name + " = " + quote(first.substr(0, first.rfind('/') + 1) + "**");
   return text + "\n";

@@ -65,6 +65,9 @@ TEST(Lint, FindsWhatIsNeverReached) {
            {"service = \"s3\"", "service = \"s3\", mode = \"query\""},
            {"mode = \"**\"", "mode = \"post\", content_length_max = 5"},
            {"path_prefix = \"/u/**\"", "path_prefix = \"/u/17/\""},
+           {"service = \"s3\"",
+            "service = \"s3\", region = { is = \"eu-*\", not = \"eu-west-1\" }"},
+           {"\"query.*\" = \"**\"", "\"query.*\" = \"a\", method = \"GET\""},
            {"\"query.acl\" = false", "\"query.acl\" = false"},
            {"\"claim.*\" = \"a**\"", "\"claim.*\" = \"ab\""},
            {"\"claim.role\" = \"**\"", "\"claim.role\" = \"r\""},
@@ -94,6 +97,9 @@ TEST(Lint, FindsWhatIsNeverReached) {
            {"\"query.acl\" = \"**\"", "\"query.acl\" = false"},
            {"encoded_path = false", "encoded_path = true"},
            {"service = \"s3\"", "service = \"s3\", mode = \"post\""},
+           {"service = \"s3\"", "service = \"s3\", region = \"eu-*\""},
+           {"service = \"s3\"", "service = \"s3\", \"header.*\" = \"a\""},
+           {"service = \"ec2\"", "service = \"ec2\", action = [\"unknown\", \"Run\"]"},
            {"service = \"s3\"", "service = \"s3\", mode = { not = \"query\" }"},
            {"service = \"s3\"", "service = \"s3\", \"starts_with.acl\" = \"p\""},
            {"action = \"**\"", "action = [\"unknown\", \"Run\"]"}})
@@ -184,6 +190,7 @@ TEST(Lint, FindsWhatIsTooWide) {
   EXPECT_THAT(warnings(grant("a", "\"header.*\" = \"**\"")), ElementsAre("wide-facts a"));
   EXPECT_THAT(warnings(grant("a", "\"claim.*\" = [\"a\", \"*\"]")), ElementsAre("wide-facts a"));
   EXPECT_THAT(warnings(grant("a", "\"query.*\" = \"**\"")), IsEmpty());
+  EXPECT_THAT(warnings(grant("a", "mode = \"post\", \"field.*\" = \"**\"")), IsEmpty());
   EXPECT_THAT(warnings(grant("a", "\"header.*\" = \"a*\"")), IsEmpty());
   for (const char* wide : {"unit = \"*\"", "label = \"**\"", "unit = [\"a.service\", \"**\"]"})
     EXPECT_THAT(warnings(grant("a", "method = \"GET\"", "", wide)), ElementsAre("wide-caller a"))

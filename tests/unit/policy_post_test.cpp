@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "daemon/policy/vocabulary.h"
 #include "tests/unit/policy_support.h"
 
 namespace holdfast::policy {
@@ -127,6 +128,21 @@ TEST(PolicyPost, TakesAFieldThatIsLeftOpenForOneThatMayBeThere) {
       denied("\"header.x-amz-acl\" = \"public-*\"", with({{"header.x-amz-acl", "private"}})));
   EXPECT_TRUE(
       denied("\"header.x-amz-acl\" = \"public-*\"", with({{"header.x-amz-acl", "public-read"}})));
+}
+
+TEST(PolicyPost, WhatAQuestionLeavesOutIsNotSurelyAbsent) {
+  const auto absent = [](const char* name, const Pairs& pairs) {
+    Facts facts;
+    for (const auto& [of, value] : pairs) facts.add(of, value);
+    return is_surely_absent(name, facts, false);
+  };
+  EXPECT_FALSE(absent("path_prefix", {{"mode", "post"}}));
+  EXPECT_TRUE(absent("path_prefix", {{"mode", "post"}, {"path", "/a"}}));
+  EXPECT_TRUE(absent("path_prefix", {{"mode", "header"}}));
+  EXPECT_FALSE(absent("content_length_max", {{"mode", "post"}}));
+  EXPECT_TRUE(absent("content_length_max", {{"mode", "query"}}));
+  // Of no request that there is, nothing is known.
+  EXPECT_FALSE(absent("method", {{"bucket", "b"}, {"audience", "https://a"}}));
 }
 
 }  // namespace
