@@ -44,8 +44,10 @@ RolesAnywhereBytes RolesAnywhereRequest::bytes(const CertificateHolder& holder) 
 json::object RolesAnywhereRequest::reply(const RolesAnywhereBytes& bytes,
                                          ByteView signature) const {
   const std::string hex = to_hex(signature);
-  json::array headers{json::array{"Authorization", authorization(bytes.algorithm, bytes.credential,
-                                                                 bytes.signed_headers, hex)}};
+  // A list of one list in braces is that list itself to some compilers (CWG 2137).
+  json::array headers;
+  headers.push_back(json::array{"Authorization", authorization(bytes.algorithm, bytes.credential,
+                                                               bytes.signed_headers, hex)});
   for (const Header& header : bytes.headers)
     headers.push_back(json::array{header.name, header.value});
   std::string url = base_;

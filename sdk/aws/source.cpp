@@ -121,13 +121,16 @@ class ServiceSource final : public Source {
   HttpRequest signed_form(const char* action, Form more, std::optional<SystemTime> time) const {
     HttpRequest out = form_post(action, more);
     const std::string_view text(out.body.data(), out.body.size());
+    // Braces around it would make a list of a list, or not (CWG 2137).
+    json::array headers;
+    headers.push_back(json::array{"Content-Type", kFormType});
     // The body itself and no digest of it, so that policy sees the action.
     json::object body{{"key", request_.key},
                       {"region", request_.region},
                       {"service", "sts"},
                       {"method", out.method},
                       {"url", out.url},
-                      {"headers", json::array{json::array{"Content-Type", kFormType}}},
+                      {"headers", std::move(headers)},
                       {"body", to_base64(as_bytes(text))}};
     if (time) body["time"] = to_rfc3339(*time);
     for (auto& header : headers_of(ask_("/v1/sign/sigv4", body)))
