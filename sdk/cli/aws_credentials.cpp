@@ -49,8 +49,11 @@ void add_aws_credential_commands(CLI::App& aws, Context& context) {
       "      --trust-anchor-arn arn:…                              Roles Anywhere\n"
       "  holdfast aws credential-process --key orders-aws --region eu-west-1\n"
       "                                                            STS GetSessionToken\n"
-      "  holdfast aws credential-process --way assume-role --key orders-aws --role-arn arn:…\n"
-      "  holdfast aws credential-process --way web-identity --key orders-jwt --role-arn arn:…\n"
+      "  holdfast aws credential-process --way assume-role --key orders-aws --region eu-west-1 \\\n"
+      "      --role-arn arn:…\n"
+      "  holdfast aws credential-process --way web-identity --key orders-jwt --region eu-west-1 "
+      "\\\n"
+      "      --role-arn arn:…\n"
       "  holdfast aws configure --help                             write it into ~/.aws/config");
   process->callback([options, &context] { print_credentials(*options, context); });
   add_aws_configure_command(aws, context);

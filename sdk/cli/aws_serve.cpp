@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 
 #include <boost/asio/signal_set.hpp>
 
@@ -23,7 +24,6 @@ namespace holdfast::cli {
 namespace {
 
 namespace asio = boost::asio;
-
 struct ServeOptions {
   AwsOptions aws;
   std::vector<std::string> profiles;
@@ -48,17 +48,18 @@ asio::ip::tcp::endpoint loopback(const char* option, const std::string& text) {
 // The options that `holdfast aws configure` wrote into the profile.
 AwsOptions options_of(const std::string& profile, Context& context) {
   const std::string path = aws_path("AWS_CONFIG_FILE", "config");
-  const auto command = credential_process_of(read_file(path, kMaxFile), profile);
+  const auto command = credential_process_of(
+      std::filesystem::exists(path) ? read_file(path, kMaxFile) : "", profile);
   const Failure strange(Exit::failed,
                         path + " has no profile " + profile + " that holdfast aws configure wrote",
                         "holdfast aws configure --profile " + profile + " …");
   if (!command) throw strange;
-  std::vector<std::string> words = split_command(*command);
+  const auto words = split_command(*command);
   if (words.size() < 3 || words[1] != "aws" || words[2] != "credential-process") throw strange;
   AwsOptions options;
+  std::string socket;
   CLI::App app;
   add_aws_options(app, options);
-  std::string socket;
   app.add_option("--socket", socket);
   std::vector<std::string> rest(words.rbegin(), words.rend() - 3);
   try {
@@ -206,6 +207,7 @@ void add_aws_serve_command(CLI::App& aws, Context& context) {
       "serve",
       "Serve short-lived credentials on loopback, as containers and EC2 instances get them");
   add_aws_options(*serve, options->aws);
+  const std::vector<CLI::Option*> one_role = serve->get_options();
   serve
       ->add_option("--profile", options->profiles,
                    "Instead of these options: a profile that `holdfast aws configure` wrote; again "
@@ -224,20 +226,24 @@ void add_aws_serve_command(CLI::App& aws, Context& context) {
       ->add_option("--token-file", options->token_file,
                    "Make this file for the token (default: one in $XDG_RUNTIME_DIR)")
       ->type_name("FILE");
-  CLI::Option* command = serve->add_option(
-      "CMD", options->command, "Run this in its environment and end with it (after `--`)");
+  auto* command = serve->add_option("CMD", options->command,
+                                    "Run this in its environment and end with it (after `--`)");
   serve
       ->add_flag(
           "--token-in-environment", options->token_in_environment,
-          "Give CMD the token in AWS_CONTAINER_AUTHORIZATION_TOKEN too, for SDKs that read no "
-          "file")
+          "Give CMD the token in AWS_CONTAINER_AUTHORIZATION_TOKEN too, for SDKs that read no file")
       ->needs(command);
   serve->footer(
-      "Only programs of the same user are answered, and only with the token.\n\n"
-      "Examples:\n"
+      "Only programs of the same user are answered, and only with the token.\n\nExamples:\n"
       "  holdfast aws serve --profile orders -- python3 app.py\n"
       "  holdfast aws serve --profile orders --profile billing --listen 9911");
-  serve->callback([options, &context] { Serve(*options, context).run(); });
+  serve->callback([options, one_role, &context] {
+    for (const CLI::Option* option : one_role)
+      if (!options->profiles.empty() && option->count() > 0)
+        throw Failure(Exit::usage, option->get_name() + " does not go with --profile",
+                      "change what the profile has: holdfast aws configure --force");
+    Serve(*options, context).run();
+  });
 }
 
 }  // namespace holdfast::cli

@@ -121,7 +121,7 @@ void add_certificate_commands(CLI::App& key, Context& context) {
       ->check(CLI::Range(1, 500))
       ->type_name("N");
   csr->footer(
-      "Example:\n  holdfast key csr orders-aws --subject CN=orders,O=Example > orders.csr\n"
+      "Example:\n  holdfast key csr orders-cert --subject CN=orders,O=Example > orders.csr\n"
       "  openssl x509 -req -in orders.csr -CA ca.pem -CAkey ca.key -days 30 -copy_extensions copy "
       "> "
       "orders.pem");
@@ -137,8 +137,8 @@ void add_certificate_commands(CLI::App& key, Context& context) {
   attach->add_flag("--watch", options->watch,
                    "Stay, and attach it again whenever the file is renewed");
   attach->footer(
-      "Examples:\n  holdfast key attach-certificate orders-aws chain.pem\n"
-      "  holdfast key attach-certificate orders-aws /etc/pki/orders/chain.pem --watch");
+      "Examples:\n  holdfast key attach-certificate orders-cert chain.pem\n"
+      "  holdfast key attach-certificate orders-cert /etc/pki/orders/chain.pem --watch");
   attach->callback([options, &context] { run_attach(*options, context); });
 }
 

@@ -268,3 +268,17 @@ def test_one_that_hangs_keeps_no_other_waiting(place):
             assert time.monotonic() - started < 15
             serving.process.send_signal(signal.SIGTERM)
             assert serving.process.wait(10) == 0  # nor its own end
+
+
+def test_a_profile_that_is_not_there_names_the_command_that_writes_it(tmp_path):
+    environment = dict(os.environ, AWS_CONFIG_FILE=str(tmp_path / "config"))
+    done = subprocess.run([program("holdfast"), "aws", "serve", "--profile", "orders", "--", "true"], env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "config has no profile orders" in done.stderr and "holdfast aws configure --profile orders" in done.stderr
+
+
+def test_options_of_one_role_beside_a_profile_are_refused():
+    """They would be ignored."""
+    done = subprocess.run([program("holdfast"), "aws", "serve", "--profile", "orders", "--key", "aws", "--", "true"], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "--key does not go with --profile" in done.stderr
