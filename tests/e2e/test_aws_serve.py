@@ -227,8 +227,17 @@ def test_each_profile_s_daemon_is_its_own(place):
         subprocess.run([program("holdfast"), "aws", "configure", "--force", "--profile", f"own-{role}", *options, *place.options(role)],
                        env=place.environment, check=True, timeout=60, capture_output=True)  # fmt: skip
     with place.serve("--profile", "own-orders", "--profile", "own-billing") as serving:
-        assert serving.role("own-orders")[0] == 503
+        assert serving.role("own-orders")[0] == 500
         assert serving.role("own-billing")[0] == 200
+
+
+def test_a_relative_socket_is_another_daemon_s_in_another_folder(place, tmp_path):
+    folder, name = os.path.split(place.daemon.socket)
+    command = [program("holdfast"), "aws", "credential-process", "--socket", name, *place.options()]
+    there = subprocess.run(command, cwd=folder, env=place.environment, capture_output=True, text=True, timeout=60)
+    assert there.returncode == 0, there.stderr
+    elsewhere = subprocess.run(command, cwd=tmp_path, env=place.environment, capture_output=True, text=True, timeout=60)
+    assert elsewhere.returncode != 0 and elsewhere.stdout == "", "another daemon's, out of the cache"
 
 
 def test_a_profile_and_what_it_would_hide_are_not_taken_together(place):
