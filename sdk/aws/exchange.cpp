@@ -61,15 +61,14 @@ class Run {
     const HttpRequest request = make();
     const auto left = std::chrono::duration_cast<milliseconds>(deadline_ - clock_.steady());
     HttpReply reply = send_(request, std::max(1ms, std::min(left, share_)));
-    if (reply.status == 200 || reply.status == 201)
-      return exchange_.parse(reply.body, clock_.now());
+    const auto offset =
+        std::chrono::round<std::chrono::seconds>(reply.date.value_or(clock_.now()) - clock_.now());
+    const bool skewed = std::chrono::abs(offset) > kSkew;
+    if (reply.status == 200 || reply.status == 201) return parse(reply.body, skewed ? offset : 0s);
     const Refusal refusal = parse_refusal(reply);
     if (refusal.passing())
       throw NoReply(exchange_.service + " can't serve now: " + refusal.text(), "try again later",
                     true);
-    const auto offset =
-        std::chrono::round<std::chrono::seconds>(reply.date.value_or(clock_.now()) - clock_.now());
-    const bool skewed = std::chrono::abs(offset) > kSkew;
     if (skewed && refusal.of_time() && !offset_) {
       offset_ = offset;
       return std::nullopt;
@@ -77,6 +76,14 @@ class Run {
     throw Failure(refusal.status == 401 || refusal.status == 403 ? Exit::refused : Exit::failed,
                   exchange_.service + " refuses: " + refusal.text(),
                   skewed ? describe(offset) + ": set the clock" : exchange_.advice);
+  }
+
+  // With the end as this machine's clock will show it: that is what it is compared with.
+  Credentials parse(SecretText& body, std::chrono::seconds offset) const {
+    Credentials got = exchange_.parse(body, clock_.now() + offset);
+    got.expiration -= offset;
+    got.obtained -= offset;
+    return got;
   }
 
   HttpRequest make() {

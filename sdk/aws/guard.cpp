@@ -13,6 +13,7 @@ namespace holdfast::aws {
 namespace {
 
 namespace beast = boost::beast;
+using boost::asio::ip::tcp;
 
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html refuses
 // X-Forwarded-For; the others are the same thing under other names.
@@ -28,16 +29,15 @@ bool is_this_endpoint(const cli::Asked& asked) {
   return host == asked.to.address().to_string() || beast::iequals(host, "localhost");
 }
 
-bool is_ours(const cli::Asked& asked) try {
-  return user_of(asked.from, asked.to) == ::geteuid();
+}  // namespace
+
+bool is_ours(const tcp::endpoint& from, const tcp::endpoint& to) try {
+  return from.address().is_loopback() && user_of(from, to) == ::geteuid();
 } catch (const Error&) {
   return false;  // who can't be known is nobody
 }
 
-}  // namespace
-
 std::string refusal(const cli::Asked& asked) {
-  if (!is_ours(asked)) return "this endpoint answers programs of the user who runs it";
   if (!is_this_endpoint(asked))
     return "the Host header is neither this endpoint's address nor localhost";
   for (const auto& field : asked.request)

@@ -7,8 +7,11 @@
 
 namespace holdfast::aws {
 
-// Why this request gets nothing, or empty. Refused are: a connection of another user, root too; a Host header of
-// another name than the endpoint's address or localhost (a web page whose name was rebound to it); and what a browser
+// Whether a connection is of a program of this user; root's are not, unless this is root. Others are closed without a
+// word as they come, so that they take no place among those that are served.
+bool is_ours(const boost::asio::ip::tcp::endpoint& from, const boost::asio::ip::tcp::endpoint& to);
+
+// Why a request on a connection that is ours gets nothing, or empty. Refused are: a Host header of another name than the endpoint's address or localhost (a web page whose name was rebound to it); and what a browser
 // or a proxy adds (Origin, Forwarded, Via, X-Forwarded-…, X-Real-IP), for whoever it asks for is not of this machine.
 std::string refusal(const cli::Asked& asked);
 

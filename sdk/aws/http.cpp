@@ -146,6 +146,7 @@ HttpReply send(const std::string& ca_file, const HttpRequest& request,
   set(curl, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   set(curl, CURLOPT_WRITEFUNCTION, take_body);
   set(curl, CURLOPT_WRITEDATA, &reply);
+  set(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);  // a proxy's Date is nobody's
   set(curl, CURLOPT_HEADERFUNCTION, take_header);
   set(curl, CURLOPT_HEADERDATA, &reply);
   if (const CURLcode code = curl_easy_perform(curl); code != CURLE_OK)

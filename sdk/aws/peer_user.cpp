@@ -4,6 +4,7 @@
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -50,6 +51,14 @@ Question question(const tcp::endpoint& from, const tcp::endpoint& to) {
   return question;
 }
 
+// The look-up falls back on a socket that listens on `from`, and whoever made that has not connected. A socket that
+// no process holds any more has no inode, and a user that says nothing; one that has sent its last may still read.
+bool is_connected(const inet_diag_msg& socket) {
+  return socket.idiag_inode != 0 &&
+         (socket.idiag_state == TCP_ESTABLISHED || socket.idiag_state == TCP_FIN_WAIT1 ||
+          socket.idiag_state == TCP_FIN_WAIT2);
+}
+
 }  // namespace
 
 std::optional<uid_t> user_of(const tcp::endpoint& from, const tcp::endpoint& to) {
@@ -66,7 +75,8 @@ std::optional<uid_t> user_of(const tcp::endpoint& from, const tcp::endpoint& to)
       header->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
       header->nlmsg_len < NLMSG_LENGTH(sizeof(inet_diag_msg)))
     return std::nullopt;
-  return static_cast<const inet_diag_msg*>(NLMSG_DATA(header))->idiag_uid;
+  const auto& socket = *static_cast<const inet_diag_msg*>(NLMSG_DATA(header));
+  return is_connected(socket) ? std::optional(socket.idiag_uid) : std::nullopt;
 }
 
 }  // namespace holdfast::aws

@@ -39,15 +39,19 @@ void Role::try_out() {
 asio::awaitable<cli::HttpResponse> Role::answer() {
   if (!thread_) thread_.emplace(1);
   co_return co_await asio::co_spawn(
-      *thread_, [this]() -> asio::awaitable<cli::HttpResponse> { co_return fetch(); },
+      *thread_,
+      // From now, not from when its turn comes: those that wait behind one another give up together.
+      [this, deadline = clock_.steady() + patience_]() -> asio::awaitable<cli::HttpResponse> {
+        co_return fetch(deadline);
+      },
       asio::use_awaitable);
 }
 
-cli::HttpResponse Role::fetch() {
+cli::HttpResponse Role::fetch(SteadyTime deadline) {
   try {
     cli::HttpResponse response(http::status::ok, 11);
     response.set(http::field::content_type, "application/json");
-    response.body() = to_endpoint_json(source_->fetch(clock_.steady() + patience_), arn_);
+    response.body() = to_endpoint_json(source_->fetch(deadline), arn_);
     return response;
   } catch (const cli::Failure& failure) {
     const std::string message = cli::printable(failure.message());

@@ -29,7 +29,7 @@ class Role {
   boost::asio::awaitable<cli::HttpResponse> answer();
 
  private:
-  cli::HttpResponse fetch();
+  cli::HttpResponse fetch(SteadyTime deadline);
 
   std::string name_, arn_;
   std::unique_ptr<Source> source_;

@@ -40,32 +40,30 @@ std::chrono::seconds seconds_of(const std::string& option, const std::string& te
   return std::chrono::duration_cast<std::chrono::seconds>(*time);
 }
 
-// For the cache's name. What is kept is served also while no daemon runs.
+// For the cache's name, the same from wherever it is given. What is kept is served also while no daemon runs.
 std::string socket_name(const std::string& option) {
   try {
-    return find_application_socket(option);
+    return std::filesystem::absolute(find_application_socket(option)).string();
   } catch (const Failure&) {
     const char* path = std::getenv("HOLDFAST_SOCKET");
-    return path && *path ? path : "/run/holdfast/holdfast.sock";
+    return path && *path ? std::filesystem::absolute(path).string() : "/run/holdfast/holdfast.sock";
   }
 }
 
 }  // namespace
 
-void add_aws_options(CLI::App& command, AwsOptions& options) {
-  command
-      .add_option("--way", options.way,
-                  "roles-anywhere, session-token, assume-role or web-identity (default: what the "
-                  "other options say)")
-      ->type_name("WAY");
-  for (const Text& text : kTexts)
-    command.add_option(text.name, options.request.*text.value, text.help)->type_name(text.type);
-  command.add_option("--duration", options.duration, "How long they are good for (default: 1h)")
-      ->type_name("TIME");
-  command
-      .add_option("--timeout", options.timeout,
-                  "When to give up, all tries together (default: 60s)")
-      ->type_name("TIME");
+std::vector<CLI::Option*> add_aws_options(CLI::App& command, AwsOptions& options) {
+  std::vector<CLI::Option*> out;
+  const auto add = [&](const char* name, std::string& value, const char* type, const char* help) {
+    out.push_back(command.add_option(name, value, help)->type_name(type));
+  };
+  add("--way", options.way, "WAY",
+      "roles-anywhere, session-token, assume-role or web-identity (default: what the other options "
+      "say)");
+  for (const Text& text : kTexts) add(text.name, options.request.*text.value, text.type, text.help);
+  add("--duration", options.duration, "TIME", "How long they are good for (default: 1h)");
+  add("--timeout", options.timeout, "TIME", "When to give up, all tries together (default: 60s)");
+  return out;
 }
 
 aws::Request read_request(const AwsOptions& options, const Context& context) {

@@ -15,7 +15,8 @@ struct AwsOptions {
   aws::Request request;  // as given
 };
 
-void add_aws_options(CLI::App& command, AwsOptions& options);
+// What was added.
+std::vector<CLI::Option*> add_aws_options(CLI::App& command, AwsOptions& options);
 
 // Checked and with its defaults. Throws Failure{usage}.
 aws::Request read_request(const AwsOptions& options, const Context& context);

@@ -10,6 +10,7 @@
 #include "daemon/base/openssl.h"
 #include "daemon/base/posix.h"
 #include "sdk/aws/container_endpoint.h"
+#include "sdk/aws/guard.h"
 #include "sdk/aws/metadata_endpoint.h"
 #include "sdk/aws/token_file.h"
 #include "sdk/cli/aws_file.h"
@@ -46,7 +47,7 @@ asio::ip::tcp::endpoint loopback(const char* option, const std::string& text) {
 }
 
 // The options that `holdfast aws configure` wrote into the profile.
-AwsOptions options_of(const std::string& profile, Context& context) {
+AwsOptions options_of(const std::string& profile, std::string& socket) {
   const std::string path = aws_path("AWS_CONFIG_FILE", "config");
   const auto command = credential_process_of(
       std::filesystem::exists(path) ? read_file(path, kMaxFile) : "", profile);
@@ -57,35 +58,37 @@ AwsOptions options_of(const std::string& profile, Context& context) {
   const auto words = split_command(*command);
   if (words.size() < 3 || words[1] != "aws" || words[2] != "credential-process") throw strange;
   AwsOptions options;
-  std::string socket;
   CLI::App app;
   add_aws_options(app, options);
-  app.add_option("--socket", socket);
+  std::string given;
+  app.add_option("--socket", given);
   std::vector<std::string> rest(words.rbegin(), words.rend() - 3);
   try {
     app.parse(rest);
   } catch (const CLI::ParseError&) {
     throw strange;
   }
-  if (context.socket.empty()) context.socket = socket;
+  if (socket.empty()) socket = given;
   return options;
 }
 
 class Serve {
  public:
-  Serve(const ServeOptions& options, Context& context)
+  Serve(const ServeOptions& options, const Context& context)
       : options_(options), context_(context), token_(as_bytes(to_base64url(random_bytes(32)))) {
     add_roles();
     const auto container = loopback("--listen", options.listen);
     for (const auto& role : roles_) try_out(*role);
     file_.emplace(options.token_file, token_);
-    container_.emplace(loop_, container, [this](const Asked& asked) {
-      return aws::answer_container(asked, token_, roles_);
-    });
+    container_.emplace(
+        loop_, container,
+        [this](const Asked& asked) { return aws::answer_container(asked, token_, roles_); },
+        aws::is_ours);
     if (options.metadata.empty()) return;
     metadata_.emplace(*roles_.front(), clock_);
-    metadata_server_.emplace(loop_, loopback("--imds", options.metadata),
-                             [this](const Asked& asked) { return metadata_->answer(asked); });
+    metadata_server_.emplace(
+        loop_, loopback("--imds", options.metadata),
+        [this](const Asked& asked) { return metadata_->answer(asked); }, aws::is_ours);
   }
 
   [[noreturn]] void run() {
@@ -103,9 +106,10 @@ class Serve {
   }
 
  private:
-  void add_role(const std::string& name, const aws::Request& request) {
+  void add_role(const std::string& name, const AwsOptions& options, const Context& context) {
+    const aws::Request request = read_request(options, context);
     if (roles_.empty()) region_ = request.region;
-    const std::string socket = context_.socket;
+    const std::string socket = context.socket;
     const auto ask = [socket, patience = request.timeout](const std::string& target,
                                                           const json::object& body) {
       Client client = Client::application(socket);
@@ -120,12 +124,15 @@ class Serve {
   }
 
   void add_roles() {
-    for (const std::string& profile : options_.profiles)
-      add_role(profile, read_request(options_of(profile, context_), context_));
+    for (const std::string& profile : options_.profiles) {
+      Context context = context_;
+      const AwsOptions options = options_of(profile, context.socket);
+      add_role(profile, options, context);
+    }
     if (!options_.profiles.empty()) return;
-    const aws::Request request = read_request(options_.aws, context_);
-    const std::string& arn = request.role_arn;
-    add_role(arn.empty() ? request.key : arn.substr(arn.rfind('/') + 1), request);
+    const std::string& arn = options_.aws.request.role_arn;
+    add_role(arn.empty() ? options_.aws.request.key : arn.substr(arn.rfind('/') + 1), options_.aws,
+             context_);
   }
 
   // What can't be had now may be had later: said, and served with that error until then.
@@ -187,7 +194,7 @@ class Serve {
   }
 
   const ServeOptions& options_;
-  Context& context_;
+  const Context& context_;
   const Clock clock_;
   Secret token_;
   std::string region_;  // the first role's
@@ -206,14 +213,14 @@ void add_aws_serve_command(CLI::App& aws, Context& context) {
   CLI::App* serve = aws.add_subcommand(
       "serve",
       "Serve short-lived credentials on loopback, as containers and EC2 instances get them");
-  add_aws_options(*serve, options->aws);
-  const std::vector<CLI::Option*> one_role = serve->get_options();
-  serve
-      ->add_option("--profile", options->profiles,
-                   "Instead of these options: a profile that `holdfast aws configure` wrote; again "
-                   "for more roles")
-      ->type_name("NAME")
-      ->allow_extra_args(false);
+  CLI::Option* profile =
+      serve
+          ->add_option("--profile", options->profiles,
+                       "Instead of --key and so on: a profile that `holdfast aws configure` wrote; "
+                       "again for more roles")
+          ->type_name("NAME")
+          ->allow_extra_args(false);
+  for (CLI::Option* other : add_aws_options(*serve, options->aws)) profile->excludes(other);
   serve
       ->add_option("--listen", options->listen,
                    "Where the container endpoint listens (default: a free port)")
@@ -237,13 +244,7 @@ void add_aws_serve_command(CLI::App& aws, Context& context) {
       "Only programs of the same user are answered, and only with the token.\n\nExamples:\n"
       "  holdfast aws serve --profile orders -- python3 app.py\n"
       "  holdfast aws serve --profile orders --profile billing --listen 9911");
-  serve->callback([options, one_role, &context] {
-    for (const CLI::Option* option : one_role)
-      if (!options->profiles.empty() && option->count() > 0)
-        throw Failure(Exit::usage, option->get_name() + " does not go with --profile",
-                      "change what the profile has: holdfast aws configure --force");
-    Serve(*options, context).run();
-  });
+  serve->callback([options, &context] { Serve(*options, context).run(); });
 }
 
 }  // namespace holdfast::cli

@@ -21,7 +21,7 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 using asio::ip::tcp;
 
-constexpr std::size_t kMostConnections = 16;
+constexpr std::size_t kMostConnections = 256;
 constexpr std::uint32_t kMostHeaderBytes = 8192;
 constexpr std::chrono::seconds kPatience{10};  // for the whole request, and again for the reply
 
@@ -59,8 +59,9 @@ std::string host_of(const HttpRequest& request) {
   return end == std::string_view::npos ? std::string() : std::string(field.substr(1, end - 1));
 }
 
-HttpServer::HttpServer(asio::io_context& loop, const tcp::endpoint& address, Handler handler)
-    : acceptor_(listen(loop, address)), handler_(std::move(handler)) {
+HttpServer::HttpServer(asio::io_context& loop, const tcp::endpoint& address, Handler handler,
+                       Admit admit)
+    : acceptor_(listen(loop, address)), handler_(std::move(handler)), admit_(std::move(admit)) {
   asio::co_spawn(loop, accept_all(), asio::detached);
 }
 
@@ -74,11 +75,17 @@ asio::awaitable<void> HttpServer::accept_all() {
     tcp::socket socket =
         co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
     if (error == asio::error::operation_aborted) co_return;
-    if (error || open_ >= kMostConnections) continue;
+    if (error || open_ >= kMostConnections || !admits(socket)) continue;
     ++open_;
     asio::co_spawn(acceptor_.get_executor(), serve(std::move(socket)),
                    [this](const std::exception_ptr&) { --open_; });
   }
+}
+
+bool HttpServer::admits(const tcp::socket& socket) const {
+  boost::system::error_code gone;
+  const tcp::endpoint from = socket.remote_endpoint(gone);
+  return !gone && admit_(from, socket.local_endpoint(gone));
 }
 
 asio::awaitable<void> HttpServer::serve(tcp::socket socket) {

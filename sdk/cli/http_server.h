@@ -1,6 +1,6 @@
 // A small HTTP/1.1 server for programs of this machine: heads without bodies in, one reply a connection out.
 //
-// Everything on the thread that runs `loop`. Bounded: sixteen connections, 8 KiB of header, ten seconds for a request
+// Everything on the thread that runs `loop`. Bounded: 256 connections, 8 KiB of header, ten seconds for a request
 // and again for its reply. Whoever asks is judged by the handler; host_of() helps against web pages that reach this by
 // a name of their own (DNS rebinding).
 #pragma once
@@ -43,19 +43,25 @@ class HttpServer {
   // Where it throws, the connection is closed without a reply.
   using Handler = std::function<boost::asio::awaitable<HttpResponse>(const Asked& asked)>;
 
+  // Which connections are taken at all.
+  using Admit = std::function<bool(const boost::asio::ip::tcp::endpoint& from,
+                                   const boost::asio::ip::tcp::endpoint& to)>;
+
   // Listens, and serves as soon as `loop` runs, which has to end before this does. Throws Failure.
   HttpServer(boost::asio::io_context& loop, const boost::asio::ip::tcp::endpoint& address,
-             Handler handler);
+             Handler handler, Admit admit);
 
   // "127.0.0.1:9464", with the port that was chosen.
   std::string address() const;
 
  private:
   boost::asio::awaitable<void> accept_all();
+  bool admits(const boost::asio::ip::tcp::socket& socket) const;
   boost::asio::awaitable<void> serve(boost::asio::ip::tcp::socket socket);
 
   boost::asio::ip::tcp::acceptor acceptor_;
   Handler handler_;
+  Admit admit_;
   std::size_t open_ = 0;
 };
 

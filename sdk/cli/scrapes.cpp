@@ -47,9 +47,12 @@ void serve_scrapes(const asio::ip::tcp::endpoint& address, const std::vector<std
                    const std::function<std::string()>& read,
                    const std::function<void(const std::string& address)>& ready) {
   asio::io_context loop(1);
-  const HttpServer server(loop, address, [&](const Asked& asked) -> asio::awaitable<HttpResponse> {
-    co_return answer(asked.request, names, read);
-  });
+  const HttpServer server(
+      loop, address,
+      [&](const Asked& asked) -> asio::awaitable<HttpResponse> {
+        co_return answer(asked.request, names, read);
+      },
+      [](const auto&, const auto&) { return true; });
   ready(server.address());
   loop.run();
 }

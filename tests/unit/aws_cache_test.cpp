@@ -19,16 +19,19 @@ using testing::IsEmpty;
 class SetClock final : public Clock {
  public:
   SystemTime now() const override { return wall; }
+  SteadyTime steady() const override { return Clock::steady() + passed; }
   SystemTime wall = *from_rfc3339("2026-01-01T00:00:00Z");
+  std::chrono::seconds passed{0};
 };
 
 // Counts, and numbers what it gives; fails where it is told to.
 class Numbered final : public Source {
  public:
-  Numbered(int& count, const bool& fails, const Clock& clock)
-      : count_(count), fails_(fails), clock_(clock) {}
-  Credentials fetch(SteadyTime) override {
+  Numbered(int& count, const bool& fails, SteadyTime::duration& patience, const Clock& clock)
+      : count_(count), fails_(fails), patience_(patience), clock_(clock) {}
+  Credentials fetch(SteadyTime deadline) override {
     ++count_;
+    patience_ = deadline - clock_.steady();
     if (fails_) throw cli::Failure(cli::Exit::later, "down");
     return {std::to_string(count_), Secret(as_bytes("s")), Secret(as_bytes("t")), clock_.now() + 1h,
             clock_.now()};
@@ -37,6 +40,7 @@ class Numbered final : public Source {
  private:
   int& count_;
   const bool& fails_;
+  SteadyTime::duration& patience_;
   const Clock& clock_;
 };
 
@@ -59,9 +63,10 @@ class AwsCache : public testing::Test {
   SetClock clock_;
   int count_ = 0;
   bool fails_ = false;
+  SteadyTime::duration patience_{};
   std::vector<std::string> warnings_;
   std::unique_ptr<Source> source_ = make_cached(
-      request_, std::make_unique<Numbered>(count_, fails_, clock_),
+      request_, std::make_unique<Numbered>(count_, fails_, patience_, clock_),
       [this](const std::string& line) { warnings_.push_back(line); }, clock_);
 };
 
@@ -98,16 +103,36 @@ TEST_F(AwsCache, DoesNotWaitForAnotherProcessWhileThereIsSomethingToServe) {
   EXPECT_EQ(count_, 1);
 }
 
-TEST_F(AwsCache, WaitsForAnotherProcessUntilTheDeadline) {
+// It may have been stopped, and would then keep all others from it for good.
+TEST_F(AwsCache, WaitsForAnotherProcessHalfTheTimeAndThenAsksForItself) {
   Cache other = cache();
   ASSERT_EQ(other.try_lock(), Cache::Lock::taken);
-  try {
-    fetch(50ms);
-    FAIL() << "taken";
-  } catch (const cli::Failure& failure) {
-    EXPECT_EQ(failure.exit(), cli::Exit::later);
-  }
-  EXPECT_EQ(count_, 0);
+  const SteadyTime deadline = clock_.steady() + 2s;
+  EXPECT_EQ(source_->fetch(deadline).access_key_id, "1");
+  EXPECT_GE(clock_.steady(), deadline - 1100ms);
+  EXPECT_FALSE(other.read().has_value()) << "written without the lock";
+}
+
+TEST_F(AwsCache, DoesNotTakeCredentialsOfATimeThatIsYetToCome) {
+  fetch();
+  clock_.wall -= 1h;
+  EXPECT_EQ(fetch(), "2");
+}
+
+// Programs that ask an endpoint wait for a second or two.
+TEST_F(AwsCache, RenewsInAShortTimeAndNotAtOnceAgainWhereThereIsSomethingToServe) {
+  fetch();
+  EXPECT_GT(patience_, 50s);
+  fails_ = true;
+  clock_.wall += 55min;
+  EXPECT_EQ(fetch(), "1");
+  EXPECT_LE(patience_, 5s);
+  EXPECT_EQ(count_, 2);
+  EXPECT_EQ(fetch(), "1");
+  EXPECT_EQ(count_, 2);
+  clock_.passed += 31s;
+  EXPECT_EQ(fetch(), "1");
+  EXPECT_EQ(count_, 3);
 }
 
 TEST_F(AwsCache, TakesNoFileThatIsNotWhole) {

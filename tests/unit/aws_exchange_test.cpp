@@ -36,11 +36,13 @@ struct Service {
         if (time && refuses_time) throw Failure(Exit::refused, "not_permitted: skew");
         return HttpRequest{};
       },
-      [](SecretText&, SystemTime now) {
+      [this](SecretText&, SystemTime now) {
+        parsed = now;
         return Credentials{"ASIAX", Secret(as_bytes("s")), Secret(as_bytes("t")), now + 1h, now};
       },
       "STS", "advice"};
   bool refuses_time = false;
+  SystemTime parsed{};
 
   Credentials run() {
     const SetClock clock;
@@ -94,6 +96,20 @@ TEST(AwsExchange, TakesTheServicesClockOnceWhereTimesDifferByMoreThanFourMinutes
   Service other{{answer(403, "AccessDenied", 20min)}};
   EXPECT_EQ(other.failure().exit(), Exit::refused);
   EXPECT_EQ(other.times.size(), 1u);
+}
+
+// What AWS's time is compared with, by us and by SDKs, is the clock of this machine.
+TEST(AwsExchange, TellsTheEndByTheClockOfThisMachineWhereItIsFarOff) {
+  for (const auto ahead : {20min, -20min}) {
+    Service skewed{{answer(403, "RequestExpired", ahead), answer(200, "", ahead)}};
+    const Credentials got = skewed.run();
+    EXPECT_EQ(skewed.parsed, SetClock().now() + ahead);
+    EXPECT_EQ(got.obtained, SetClock().now());
+    EXPECT_EQ(got.expiration, SetClock().now() + 1h);
+  }
+  Service near{{answer(200, "", 4min)}};
+  near.run();
+  EXPECT_EQ(near.parsed, SetClock().now());
 }
 
 TEST(AwsExchange, SaysHowFarTheClockIsOffWhereNoGrantMakesUpForIt) {
