@@ -22,7 +22,9 @@ std::vector<Parameter> Sigv4Request::presigning(const std::string& credential) c
 }
 
 Sigv4Bytes Sigv4Request::bytes(const std::string& access_key_id) const {
-  Sigv4Bytes bytes{sigv4_scope(time_, is_asymmetric() ? std::string_view() : regions_.text, service_, access_key_id), {}};
+  Sigv4Bytes bytes{sigv4_scope(time_, is_asymmetric() ? std::string_view() : regions_.text,
+                               service_, access_key_id),
+                   {}};
   std::vector<Parameter> query = query_;
   if (presigned_)
     for (Parameter& parameter : presigning(bytes.credential)) query.push_back(std::move(parameter));

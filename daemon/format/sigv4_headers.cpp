@@ -69,8 +69,7 @@ std::string signed_host(const std::vector<Header>& headers, const Url& url, cons
 
 std::vector<Header> listed_headers(Fields& fields, std::string_view field) {
   std::vector<Header> headers;
-  for (const auto& [name, value] :
-       read_pairs(fields, field, {kMaxHeaders, kMaxName, kMaxValue})) {
+  for (const auto& [name, value] : read_pairs(fields, field, {kMaxHeaders, kMaxName, kMaxValue})) {
     if (!is_token(name))
       fields.fail(field, "a name is not a token (letters, digits and !#$%&'*+-.^_`|~)");
     Header header{lower(name), {}};

@@ -18,7 +18,8 @@ inline constexpr std::int64_t kMaxSigv4Expiry = 604800;  // a week, AWS's own li
 // `derivation` is the chain for Backend::mac that ends in the signing key of `scope`; the signature
 // is HMAC(signing key, string_to_sign), in hex.
 struct Sigv4ToSign {
-  std::string scope;  // 20260101/eu-west-1/s3/aws4_request; of a set of regions 20260101/s3/aws4_request
+  std::string
+      scope;  // 20260101/eu-west-1/s3/aws4_request; of a set of regions 20260101/s3/aws4_request
   std::vector<Bytes> derivation;
   std::string credential;  // access key id / scope
   std::string string_to_sign;

@@ -51,9 +51,8 @@ std::string_view to_string(KeyUse use) noexcept {
 }
 
 std::optional<KeyUse> key_use_from(std::string_view text) noexcept {
-  for (const KeyUse use :
-       {KeyUse::sigv4, KeyUse::sigv4a, KeyUse::jwt, KeyUse::digest, KeyUse::roles_anywhere,
-        KeyUse::audit})
+  for (const KeyUse use : {KeyUse::sigv4, KeyUse::sigv4a, KeyUse::jwt, KeyUse::digest,
+                           KeyUse::roles_anywhere, KeyUse::audit})
     if (to_string(use) == text) return use;
   return std::nullopt;
 }

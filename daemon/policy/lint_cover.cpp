@@ -106,8 +106,8 @@ bool opens_post(const FactRule& rule) {
 
 // Does the rule let something through that is closed without it?
 bool opens(const FactRule& rule) {
-  return !rule.forbidden && (rule.wildcard || opens_unknown(rule) || opens_region_wildcard(rule) || opens_post(rule) ||
-                             fact_kind(rule.name).value_or(FactKind{}).closed);
+  return !rule.forbidden && (rule.wildcard || opens_unknown(rule) || opens_region_wildcard(rule) ||
+                             opens_post(rule) || fact_kind(rule.name).value_or(FactKind{}).closed);
 }
 
 bool covers_rule(const FactRule& wide, const FactRule* narrow, Effect effect) {

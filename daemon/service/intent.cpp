@@ -51,7 +51,8 @@ const std::string& key_of(const Intent& intent) {
 KeyUse use_of(const Intent& intent) noexcept {
   if (const auto* sigv4 = std::get_if<format::Sigv4Request>(&intent))
     return sigv4->is_asymmetric() ? KeyUse::sigv4a : KeyUse::sigv4;
-  if (std::holds_alternative<Chunk>(intent) || std::holds_alternative<format::S3PostRequest>(intent))
+  if (std::holds_alternative<Chunk>(intent) ||
+      std::holds_alternative<format::S3PostRequest>(intent))
     return KeyUse::sigv4;
   if (std::holds_alternative<format::RolesAnywhereRequest>(intent)) return KeyUse::roles_anywhere;
   return std::holds_alternative<format::JwtRequest>(intent) ? KeyUse::jwt : KeyUse::digest;
