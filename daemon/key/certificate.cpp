@@ -99,6 +99,11 @@ void check_chain(const std::vector<X509Ptr>& chain) {
       refuse("is broken: " + ordinal(i - 1) + " was not issued by " + ordinal(i) +
              "; the key's own comes first, then each one's issuer");
     if (X509_check_ca(chain[i].get()) != 1) refuse("is broken: " + ordinal(i) + " is no CA's");
+    // RFC 5280 §4.2.1.9: how many CAs may come between it and the leaf.
+    const long between = X509_get_pathlen(chain[i].get());
+    if (between >= 0 && static_cast<long>(i) - 1 > between)
+      refuse("is too long: " + ordinal(i) + " allows " + std::to_string(between) +
+             " CAs between it and the key's own");
   }
 }
 

@@ -7,12 +7,20 @@
 
 namespace holdfast {
 
+std::size_t ChunkSession::bytes() const {
+  std::size_t bytes = sizeof *this + version.object.size();
+  for (const Fact& fact : facts.all())
+    bytes += sizeof fact + fact.name.capacity() + fact.value.capacity();
+  return bytes;
+}
+
 std::string ChunkSessions::open(ChunkSession session) {
   std::erase_if(sessions_, [&](const auto& entry) {
     return session.begun - entry.second->begun >= kLifetime;
   });
   if (count(session.account) >= kOfAccount) evict(session.account);
-  if (sessions_.size() >= kLimit) evict(account_with_most());
+  while (!sessions_.empty() && (sessions_.size() >= kLimit || bytes() + session.bytes() > kBytes))
+    evict(account_with_most());
   std::string name = to_base64url(random_bytes(16));
   sessions_.emplace(name, std::make_shared<ChunkSession>(std::move(session)));
   return name;
@@ -27,15 +35,21 @@ std::shared_ptr<ChunkSession> ChunkSessions::find(const std::string& name, std::
   return nullptr;
 }
 
+std::size_t ChunkSessions::bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& [name, session] : sessions_) bytes += session->bytes();
+  return bytes;
+}
+
 std::size_t ChunkSessions::count(std::uint64_t account) const {
   return static_cast<std::size_t>(std::ranges::count_if(
       sessions_, [&](const auto& entry) { return entry.second->account == account; }));
 }
 
 std::uint64_t ChunkSessions::account_with_most() const {
-  std::unordered_map<std::uint64_t, std::size_t> counts;
-  for (const auto& [name, session] : sessions_) ++counts[session->account];
-  return std::ranges::max_element(counts, {}, [](const auto& one) { return one.second; })->first;
+  std::unordered_map<std::uint64_t, std::size_t> kept;
+  for (const auto& [name, session] : sessions_) kept[session->account] += session->bytes();
+  return std::ranges::max_element(kept, {}, [](const auto& one) { return one.second; })->first;
 }
 
 void ChunkSessions::evict(std::uint64_t account) {

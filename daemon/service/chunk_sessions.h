@@ -26,22 +26,27 @@ struct ChunkSession {
   format::ChunkChain chain;
   SteadyTime begun;
   bool under_way = false;  // a chunk is being signed
+
+  std::size_t bytes() const;  // that it keeps, about
 };
 
 class ChunkSessions {
  public:
   static constexpr std::size_t kOfAccount = 16;
   static constexpr std::size_t kLimit = 1024;
+  // The facts are as long as the opening request makes them, up to several times its 64 KiB.
+  static constexpr std::size_t kBytes = 4 * 1024 * 1024;
   static constexpr std::chrono::hours kLifetime{1};
 
-  // Its name. Where its account has too many the account's oldest gives way; where all are too many, the oldest of
-  // the account that has most.
+  // Its name. Where its account has too many the account's oldest gives way; where all are too many
+  // or too large, the oldest of the account that has most bytes.
   std::string open(ChunkSession session);
   // nullptr where there is none of this name and account.
   std::shared_ptr<ChunkSession> find(const std::string& name, std::uint64_t account,
                                      SteadyTime now);
   void close(const std::string& name) { sessions_.erase(name); }
   std::size_t size() const { return sessions_.size(); }
+  std::size_t bytes() const;
 
  private:
   std::size_t count(std::uint64_t account) const;

@@ -44,6 +44,20 @@ TEST_F(CertificateChain, IsReadWithWhatPeopleWantToKnow) {
   EXPECT_TRUE(read_certificate(leaf + ca + root_ca).ends_in_root);
 }
 
+TEST_F(CertificateChain, IsNoLongerThanItsCasAllow) {
+  const auto root_for = [&](const std::string& path_length) {
+    return certificate(root.get(), root.get(),
+                       {.subject = "root",
+                        .issuer = "root",
+                        .ca = true,
+                        .path_length = path_length,
+                        .key_usage = "critical,keyCertSign"});
+  };
+  EXPECT_EQ(complaint_of(leaf + ca + root_for("1")), "");
+  EXPECT_NE(complaint_of(leaf + ca + root_for("0")).find("certificate 3 allows"),
+            std::string::npos);
+}
+
 TEST_F(CertificateChain, IsOfOneKey) {
   const Certificate read = read_certificate(leaf);
   EXPECT_TRUE(is_for(read, test::spki_of(key.get())));

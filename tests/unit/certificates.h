@@ -31,6 +31,7 @@ inline Bytes spki_of(EVP_PKEY* key) {
 struct Wanted {
   std::string subject = "leaf", issuer = "leaf";
   bool ca = false;
+  std::string path_length = {};                         // of a CA; empty: none
   std::string key_usage = "critical,digitalSignature";  // empty: none
   std::string serial = "7";                             // decimal
   SystemTime from = kValidFrom, until = kValidUntil;
@@ -67,7 +68,9 @@ inline std::string certificate(EVP_PKEY* key, EVP_PKEY* issuer, const Wanted& wa
     X509_add_ext(x509, extension, -1);
     X509_EXTENSION_free(extension);
   };
-  extend(NID_basic_constraints, wanted.ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
+  extend(NID_basic_constraints,
+         std::string(wanted.ca ? "critical,CA:TRUE" : "critical,CA:FALSE") +
+             (wanted.path_length.empty() ? "" : ",pathlen:" + wanted.path_length));
   if (!wanted.key_usage.empty()) extend(NID_key_usage, wanted.key_usage);
   X509_sign(x509, issuer, EVP_sha256());
   BIO* bio = BIO_new(BIO_s_mem());

@@ -85,6 +85,30 @@ TEST(ChunkSessions, OfAllTheOneWithMostLosesItsOldest) {
   EXPECT_NE(sessions.find(oldest, 5000, kStart), nullptr);
 }
 
+// Facts of so many bytes: what the opening request said is kept.
+ChunkSession long_session(std::uint64_t account, std::uint64_t opening, std::size_t bytes) {
+  ChunkSession made = session(account, opening);
+  made.facts.add("header.x-amz-meta-note", std::string(bytes, 'x'));
+  return made;
+}
+
+TEST(ChunkSessions, OfAllBytesTheAccountWithMostLosesItsOldest) {
+  ChunkSessions sessions;
+  const std::string small = sessions.open(session(1, 1));
+  const std::size_t bytes = ChunkSessions::kBytes / 8;
+  std::vector<std::string> large;
+  for (std::uint64_t i = 2; i < 12; ++i) {
+    large.push_back(sessions.open(long_session(2, i, bytes)));
+    EXPECT_LE(sessions.bytes(), ChunkSessions::kBytes);
+  }
+  EXPECT_NE(sessions.find(small, 1, kStart), nullptr);
+  EXPECT_EQ(sessions.find(large[2], 2, kStart), nullptr);
+  EXPECT_NE(sessions.find(large[3], 2, kStart), nullptr);
+  const std::size_t kept = sessions.bytes();
+  sessions.close(large.back());
+  EXPECT_LE(sessions.bytes() + bytes, kept);
+}
+
 TEST(Chunk, HasItsSessionToItselfWhileItLives) {
   ChunkSessions sessions;
   const std::string name = sessions.open(session(1, 7));
