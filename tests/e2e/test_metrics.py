@@ -239,9 +239,12 @@ def test_slow_connections_are_few_and_end(server):
         return sum(link(os.path.join(folder, fd)).startswith("socket:") for fd in os.listdir(folder))
 
     before = held()
-    slow = [server.connect() for _ in range(40)]
+    slow = [server.connect() for _ in range(300)]
     for one in slow:
-        one.sendall(b"GET /metrics HTTP/1.1\r\n")
+        try:
+            one.sendall(b"GET /metrics HTTP/1.1\r\n")
+        except (ConnectionResetError, BrokenPipeError):
+            pass  # one too many
     most = 0
     left = list(slow)
     while left:
@@ -254,7 +257,7 @@ def test_slow_connections_are_few_and_end(server):
         except ConnectionResetError:
             pass
         one.close()
-    assert most <= before + 17  # one more, until it is closed
+    assert before + 16 < most <= before + 257  # one more, until it is closed
     assert server.ask().status == 200
 
 
